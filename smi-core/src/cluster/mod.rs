@@ -1,0 +1,223 @@
+//! Facts of a cluster that policy is judged against: Services, endpoints, pods, accounts, namespaces.
+//!
+//! Shape: ordered maps. A pod may be a real one (with addresses) or the template of a Deployment, StatefulSet, DaemonSet or Job
+//! (without), so that plain manifests compile too.
+//! Source: Kubernetes API reference, core/v1, discovery.k8s.io/v1, apps/v1, batch/v1.
+//! Absent: everything that no rule of `docs/semantics.md` asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::diag::ObjectRef;
+use crate::hub::names::{Name, Namespace, Namespaced, Port};
+
+/// Everything the compiler knows of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Labels of namespaces (S21, per-namespace opt-in). A namespace that is used but not listed has no labels.
+    pub namespaces: BTreeMap<Namespace, BTreeMap<Arc<str>, Arc<str>>>,
+    /// Services by name.
+    pub services: BTreeMap<Namespaced, Service>,
+    /// Endpoints by service, of EndpointSlices or, where a service has none, of Endpoints.
+    pub endpoints: BTreeMap<Namespaced, Vec<EndpointSet>>,
+    /// Pods by name, and pod templates by the name of their owner.
+    pub pods: BTreeMap<PodId, Pod>,
+    /// ServiceAccounts that were seen as objects; others may exist.
+    pub accounts: BTreeSet<Namespaced>,
+}
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Name.
+    pub name: Namespaced,
+    /// `metadata.annotations`, for S34 and S36.
+    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
+    /// `spec.clusterIPs`, without `None`.
+    pub addresses: Vec<IpAddr>,
+    /// ClusterIP, headless or ExternalName.
+    pub kind: ServiceKind,
+    /// `spec.selector`; empty: endpoints are made by hand.
+    pub selector: BTreeMap<Arc<str>, Arc<str>>,
+    /// `spec.ports`, in order.
+    pub ports: Vec<ServicePort>,
+}
+
+/// How a Service is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// ClusterIP, NodePort or LoadBalancer.
+    ClusterIp,
+    /// `clusterIP: None`.
+    Headless,
+    /// `type: ExternalName`: an alias for a DNS name.
+    ExternalName(Arc<str>),
+}
+
+/// One port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Empty when the Service has a single unnamed port.
+    pub name: Arc<str>,
+    /// Service port.
+    pub port: Port,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: PortProtocol,
+    /// `appProtocol` (S36).
+    pub app_protocol: Option<Arc<str>>,
+    /// Where it goes to at the pod.
+    pub target: TargetPort,
+}
+
+/// `protocol` of a Service or container port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PortProtocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP, which nothing here carries.
+    Sctp,
+}
+
+/// `targetPort`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// A number; absent in the Service means the service port.
+    Number(Port),
+    /// Name of a container port, resolved per pod.
+    Name(Arc<str>),
+}
+
+/// One EndpointSlice, or one subset of an Endpoints object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSet {
+    /// Ports: name of the Service port, protocol, number at the pod.
+    pub ports: Vec<EndpointPort>,
+    /// Addresses.
+    pub endpoints: Vec<EndpointAddress>,
+}
+
+/// A port of an [`EndpointSet`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointPort {
+    /// Name of the Service port; empty for the unnamed one.
+    pub name: Arc<str>,
+    /// Transport.
+    pub protocol: PortProtocol,
+    /// Port at the pod.
+    pub port: Port,
+}
+
+/// An address of an [`EndpointSet`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointAddress {
+    /// Address.
+    pub address: IpAddr,
+    /// `conditions.ready`, absent means ready.
+    pub ready: bool,
+    /// `targetRef` of kind Pod.
+    pub pod: Option<Namespaced>,
+    /// Node.
+    pub node: Option<Arc<str>>,
+    /// Zone.
+    pub zone: Option<Arc<str>>,
+}
+
+/// Name of a pod, or of the object whose template stands for its pods.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodId {
+    /// Name of the pod or of the owner of the template.
+    pub name: Namespaced,
+    /// `None`: a real pod. Else the kind of the owner, `Deployment`.
+    pub template_of: Option<TemplateKind>,
+}
+
+impl std::fmt::Display for PodId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.template_of {
+            None => write!(f, "{}", self.name),
+            Some(kind) => write!(f, "{} ({} template)", self.name, kind.as_str()),
+        }
+    }
+}
+
+/// Kinds that hold a pod template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TemplateKind {
+    /// apps/v1.
+    Deployment,
+    /// apps/v1.
+    StatefulSet,
+    /// apps/v1.
+    DaemonSet,
+    /// apps/v1.
+    ReplicaSet,
+    /// batch/v1.
+    Job,
+    /// batch/v1.
+    CronJob,
+}
+
+impl TemplateKind {
+    /// The kind as Kubernetes writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::Job => "Job",
+            Self::CronJob => "CronJob",
+        }
+    }
+}
+
+/// A pod or a pod template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// The object to point at.
+    pub object: ObjectRef,
+    /// Labels of the pod (of the template).
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// `spec.serviceAccountName`; absent is `default` (S28).
+    pub account: Name,
+    /// Whether the account was left out.
+    pub account_defaulted: bool,
+    /// `status.podIPs`; empty for templates and for pods that have none yet.
+    pub addresses: Vec<IpAddr>,
+    /// `spec.hostNetwork`: its addresses are the node's (S29).
+    pub host_network: bool,
+    /// Neither succeeded nor failed, nor being deleted without an address: its addresses are its own.
+    pub alive: bool,
+    /// Condition `Ready`.
+    pub ready: bool,
+    /// `spec.nodeName`.
+    pub node: Option<Arc<str>>,
+    /// Ports of all containers.
+    pub ports: Vec<ContainerPort>,
+    /// HTTP, TCP and gRPC probes of all containers (S32).
+    pub probes: Vec<Probe>,
+}
+
+/// `containers[].ports[]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPort {
+    /// Name; empty when it has none.
+    pub name: Arc<str>,
+    /// Number.
+    pub port: Port,
+    /// Transport.
+    pub protocol: PortProtocol,
+}
+
+/// A probe of the kubelet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Probe {
+    /// Port at the pod, names resolved.
+    pub port: Port,
+    /// `httpGet.path`; `None` for `tcpSocket` and `grpc`.
+    pub path: Option<Arc<str>>,
+}

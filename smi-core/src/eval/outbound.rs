@@ -1,0 +1,182 @@
+//! Route, then choose a target (S13–S20, S30, S37).
+
+use std::collections::BTreeMap;
+
+use super::decision::{Decision, End, Leg, Refusal, Routed};
+use super::path::canonical_path;
+use super::request::{HttpRequest, Payload, Request};
+use super::{Assume, inbound};
+use crate::hub::names::{Namespaced, Port, Transport};
+use crate::ir::{HttpMatch, Ir, Methods, Pool, Protocol, Route, RouteCondition, Service, Target, WorkloadId};
+
+/// An HTTP request as policy sees it: canonical path, header lines without surrounding white space.
+pub(super) struct HttpView<'r> {
+    pub(super) method: &'r str,
+    pub(super) path: String,
+    host: String,
+    headers: &'r [(String, String)],
+}
+
+impl HttpView<'_> {
+    /// Path AND method AND every header (S11).
+    pub(super) fn matches(&self, m: &HttpMatch) -> bool {
+        let path = m.path.as_ref().is_none_or(|pattern| pattern.is_match(self.path.as_bytes()));
+        let method = match &m.methods {
+            Methods::Any => true,
+            Methods::Only(methods) => methods.contains(self.method),
+        };
+        path && method && m.headers.iter().all(|h| self.has_header(&h.name, |value| h.value.is_match(value)))
+    }
+
+    /// Whether one line of the header by itself fits (S7).
+    fn has_header(&self, name: &str, fits: impl Fn(&[u8]) -> bool) -> bool {
+        if name == "host" {
+            return fits(self.host.as_bytes());
+        }
+        let lines = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        lines.into_iter().any(|(_, value)| fits(value.trim_matches([' ', '\t']).as_bytes()))
+    }
+}
+
+pub(super) fn decide(ir: &Ir, request: &Request, assume: Assume) -> Decision {
+    match &request.payload {
+        Payload::Http(http) => decide_http(ir, request, http, assume),
+        Payload::Tcp { service, port } => decide_opaque(ir, request, service, *port, Transport::Tcp, assume),
+        Payload::Udp { service, port } => decide_opaque(ir, request, service, *port, Transport::Udp, assume),
+    }
+}
+
+fn decide_http(ir: &Ir, request: &Request, http: &HttpRequest, assume: Assume) -> Decision {
+    let path = match canonical_path(&http.target, ir.settings.encoded_slashes) {
+        Ok(path) => path,
+        Err(fault) => return Decision::Refused(Refusal::BadTarget(fault)),
+    };
+    let host = canonical_host(&http.host);
+    let Some((name, service)) = service_of_host(ir, &host) else {
+        return Decision::Refused(Refusal::UnknownHost);
+    };
+    let Some(port) = service.ports.get(&(http.port, Transport::Tcp)) else {
+        return Decision::Refused(Refusal::UnknownHost);
+    };
+    if !matches!(port.protocol, Protocol::Http(_)) {
+        return Decision::Refused(Refusal::UnknownHost);
+    }
+    let view = HttpView { method: &http.method, path, host, headers: &http.headers };
+    for (index, route) in port.routes.iter().enumerate() {
+        let matched = match &route.condition {
+            RouteCondition::Everything => None,
+            RouteCondition::AnyOf(matches) => match matches.iter().position(|m| view.matches(m)) {
+                Some(place) => Some(place),
+                None => continue,
+            },
+        };
+        let legs = legs(ir, service, route, assume, |workload, at| {
+            inbound::http(ir, &request.caller, service.mode, workload, at, &view)
+        });
+        return Decision::Routed(Routed {
+            service: name,
+            port: http.port,
+            path: Some(view.path),
+            route: index,
+            matched,
+            origin: route.origin.clone(),
+            legs,
+        });
+    }
+    // `verify` guarantees a last route for everything.
+    Decision::Refused(Refusal::NoListener)
+}
+
+fn decide_opaque(
+    ir: &Ir,
+    request: &Request,
+    name: &Namespaced,
+    port: Port,
+    transport: Transport,
+    assume: Assume,
+) -> Decision {
+    let found =
+        ir.services.get(name).and_then(|service| Some((service, service.ports.get(&(port, transport))?)));
+    let Some((service, service_port)) = found else {
+        return Decision::Refused(Refusal::NoListener);
+    };
+    let Some((index, route)) = service_port.routes.iter().enumerate().find(|(_, r)| {
+        r.condition == RouteCondition::Everything && !matches!(service_port.protocol, Protocol::Http(_))
+    }) else {
+        return Decision::Refused(Refusal::NoListener);
+    };
+    let legs = legs(ir, service, route, assume, |workload, at| {
+        inbound::opaque(ir, &request.caller, service.mode, workload, at, transport)
+    });
+    Decision::Routed(Routed {
+        service: name.clone(),
+        port,
+        path: None,
+        route: index,
+        matched: None,
+        origin: route.origin.clone(),
+        legs,
+    })
+}
+
+fn legs(
+    ir: &Ir,
+    _root: &Service,
+    route: &Route,
+    assume: Assume,
+    verdict: impl Fn(Option<&WorkloadId>, Port) -> super::Verdict,
+) -> Vec<Leg> {
+    let leg = |target: &Target| {
+        let pool = ir.pools.get(&target.pool);
+        let (alike, assumed) = pool.map(|pool| alike(pool, assume)).unwrap_or_default();
+        let ends = alike
+            .into_iter()
+            .map(|((workload, port), endpoints)| End {
+                endpoints,
+                verdict: verdict(workload.as_ref(), port),
+                workload,
+                port,
+            })
+            .collect();
+        Leg { pool: target.pool.clone(), weight: target.weight, origin: target.origin.clone(), ends, assumed }
+    };
+    route.targets.iter().filter(|t| t.weight > 0).map(leg).collect()
+}
+
+type Alike = BTreeMap<(Option<WorkloadId>, Port), u32>;
+
+/// Ready endpoints by workload and pod port, and whether they are only assumed.
+fn alike(pool: &Pool, assume: Assume) -> (Alike, bool) {
+    let mut out = Alike::new();
+    for endpoint in pool.ready() {
+        if let Some(port) = Port::new(endpoint.address.port()) {
+            *out.entry((endpoint.workload.clone(), port)).or_default() += 1;
+        }
+    }
+    if pool.endpoints.is_empty() && assume == Assume::TemplatesReady {
+        for (workload, port) in &pool.templates {
+            *out.entry((Some(workload.clone()), *port)).or_default() += 1;
+        }
+        return (out, true);
+    }
+    (out, false)
+}
+
+/// Lower case, without port and trailing dot (S37).
+fn canonical_host(host: &str) -> String {
+    let host = match host.rsplit_once(':') {
+        // An IPv6 literal without port ends in `]`.
+        Some((name, _)) if !host.ends_with(']') => name,
+        _ => host,
+    };
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// `service.namespace.<mesh domain>` (S37).
+fn service_of_host<'ir>(ir: &'ir Ir, host: &str) -> Option<(Namespaced, &'ir Service)> {
+    ir.settings.mesh_domains.iter().find_map(|domain| {
+        let (service, namespace) = host.strip_suffix(&**domain)?.strip_suffix('.')?.split_once('.')?;
+        let name = Namespaced::new(namespace, service);
+        ir.services.get(&name).map(|service| (name, service))
+    })
+}

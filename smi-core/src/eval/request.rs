@@ -1,0 +1,64 @@
+//! Requests, connections and datagrams to decide.
+
+use std::net::IpAddr;
+
+use crate::cluster::PodId;
+use crate::hub::names::{Namespaced, Port, SpiffeId};
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who calls.
+    pub caller: Caller,
+    /// What is asked of whom.
+    pub payload: Payload,
+}
+
+/// Who calls, as the proxy knows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    /// The peer's own address (S29).
+    Address(IpAddr),
+    /// The SPIFFE ID of the peer's certificate (S28).
+    Identity(SpiffeId),
+    /// A pod of the input, known for certain.
+    Pod(PodId),
+    /// Nobody that policy can name.
+    Nobody,
+}
+
+/// What is asked of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// An HTTP request.
+    Http(HttpRequest),
+    /// A connection to a port of opaque TCP.
+    Tcp {
+        /// The Service.
+        service: Namespaced,
+        /// Service port.
+        port: Port,
+    },
+    /// A datagram.
+    Udp {
+        /// The Service.
+        service: Namespaced,
+        /// Service port.
+        port: Port,
+    },
+}
+
+/// An HTTP request as it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The service port number whose listener it arrives at (S37).
+    pub port: Port,
+    /// `Host` or `:authority`, as sent.
+    pub host: String,
+    /// Method, as sent.
+    pub method: String,
+    /// Request target in origin form, as sent: path and query.
+    pub target: String,
+    /// Header lines, as sent, without `Host`. A name may stand several times.
+    pub headers: Vec<(String, String)>,
+}
