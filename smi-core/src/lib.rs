@@ -1,8 +1,12 @@
 //! Core of the SMI SDK.
 pub mod backend;
 pub mod cluster;
+mod codes;
 pub mod compile;
 pub mod diag;
 pub mod eval;
 pub mod hub;
 pub mod ir;
+pub mod load;
+
+pub use codes::codes;

@@ -5,6 +5,14 @@
 //! Source: Kubernetes API reference, core/v1, discovery.k8s.io/v1, apps/v1, batch/v1.
 //! Absent: everything that no rule of `docs/semantics.md` asks for.
 
+pub mod codes;
+mod collect;
+mod read;
+mod wire;
+
+pub use collect::merge_endpoints;
+pub use read::{ClusterObject, Decoded, decode};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;

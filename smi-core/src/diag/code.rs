@@ -56,3 +56,24 @@ impl serde::Serialize for Code {
         s.serialize_str(self.id)
     }
 }
+
+/// Declares the codes of a module and the slice `CODES` of them:
+/// `CONST = "SMI0000" "name-in-words" Severity "rule", "summary", "explanation";`.
+macro_rules! declare_codes {
+    ($($const:ident = $id:literal $name:literal $severity:ident $rule:literal, $summary:literal, $explanation:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $summary, ".")]
+            pub const $const: $crate::diag::Code = $crate::diag::Code {
+                id: $id,
+                name: $name,
+                severity: $crate::diag::Severity::$severity,
+                summary: $summary,
+                explanation: $explanation,
+                rule: $rule,
+            };
+        )*
+        /// Codes of this module.
+        pub const CODES: &[$crate::diag::Code] = &[$($const),*];
+    };
+}
+pub(crate) use declare_codes;

@@ -9,7 +9,9 @@
 mod code;
 mod path;
 mod report;
+pub mod suggest;
 
+pub(crate) use code::declare_codes;
 pub use code::{Code, Severity};
 pub use path::{FieldPath, Segment};
 pub use report::{Diagnostic, Edit, Fix, ObjectRef, Related, Report};

@@ -1,0 +1,204 @@
+//! Trees → objects: which kind a document is, and who decodes it.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::de::{self, DeError};
+use super::source::Part;
+use super::tree::{Kind, Node, repeated_key};
+use crate::cluster::{self, ClusterObject};
+use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Span};
+use crate::hub::names::{Name, Namespace};
+
+/// What was read so far.
+pub(super) struct Objects {
+    pub(super) places: BTreeMap<ObjectRef, Part>,
+    pub(super) cluster: Vec<ClusterObject>,
+    pub(super) report: Report,
+}
+
+/// A document or an item of a list.
+struct Item<'n, 'a> {
+    node: &'n Node<'a>,
+    part: Part,
+    api_version: &'n str,
+    kind: &'n str,
+}
+
+impl Objects {
+    pub(super) fn new(report: Report) -> Self {
+        Self { places: BTreeMap::new(), cluster: Vec::new(), report }
+    }
+
+    /// Reads the objects of a document.
+    pub(super) fn document(&mut self, root: &Node<'_>, part: Part, input: &str) {
+        if root.is_null() {
+            return;
+        }
+        if is_kustomization(root, input) {
+            let message =
+                "the kustomization is not built, so the objects beside it may differ from what is applied";
+            let diagnostic = self.at(codes::KUSTOMIZATION, root.caret(None), part, message);
+            self.report.push(diagnostic.with_help("read the output of `kubectl kustomize` instead"));
+            return;
+        }
+        let Some((api_version, kind)) = self.type_meta(root, part, None) else { return };
+        match (kind.strip_suffix("List"), root.get("items")) {
+            (Some(item_kind), Some(items)) => {
+                self.list(items, part, (api_version, item_kind));
+            }
+            _ => self.object(&Item { node: root, part, api_version, kind }),
+        }
+    }
+
+    /// Reads the items of a list. Items of a typed list may leave out version and kind.
+    fn list(&mut self, items: &Node<'_>, part: Part, defaults: (&str, &str)) {
+        if !matches!(items.kind, Kind::Seq(_)) && !items.is_null() {
+            self.push(codes::NOT_AN_OBJECT, items.caret(None), part, "`items` is not a list");
+            return;
+        }
+        for node in items.items() {
+            let part = Part { item: Some((node.start, node.end)), ..part };
+            // A plain `List` says nothing of its items.
+            let defaults = (!defaults.1.is_empty()).then_some(defaults);
+            if let Some((api_version, kind)) = self.type_meta(node, part, defaults) {
+                self.object(&Item { node, part, api_version, kind });
+            }
+        }
+    }
+
+    /// `apiVersion` and `kind`; `None` after a diagnostic.
+    fn type_meta<'n>(
+        &mut self,
+        node: &'n Node<'_>,
+        part: Part,
+        defaults: Option<(&'n str, &'n str)>,
+    ) -> Option<(&'n str, &'n str)> {
+        let Kind::Map(entries) = &node.kind else {
+            self.push(codes::NOT_AN_OBJECT, node.caret(None), part, "this is not an object");
+            return None;
+        };
+        // What kind a document is with two `kind`s depends on the reader.
+        if let Some((first, second)) = repeated_key(entries)
+            && matches!(second.key.as_ref(), "apiVersion" | "kind")
+        {
+            let message = format!("the key `{}` stands twice", second.key);
+            let mut diagnostic =
+                self.at(codes::REPEATED_KEY, (second.key_start, second.key_end), part, message);
+            diagnostic.related.push(first_key(part, (first.key_start, first.key_end)));
+            self.report.push(diagnostic.with_help("is a line `---` missing between two objects?"));
+            return None;
+        }
+        let mut field = |name: &str, default: Option<&'n str>| match node.entry(name) {
+            Some(entry) if !entry.value.is_null() => {
+                let text = entry.value.as_str().filter(|text| !text.is_empty());
+                if text.is_none() {
+                    let message = format!("`{name}` is not a string");
+                    self.push(codes::NOT_AN_OBJECT, entry.value.caret(Some(entry)), part, message);
+                }
+                text
+            }
+            _ => {
+                if default.is_none() {
+                    let message = format!("a document without `{name}`");
+                    self.push(codes::NOT_AN_OBJECT, node.caret(None), part, message);
+                }
+                default
+            }
+        };
+        let api_version = field("apiVersion", defaults.map(|d| d.0))?;
+        let kind = field("kind", defaults.map(|d| d.1))?;
+        Some((api_version, kind))
+    }
+
+    fn object(&mut self, item: &Item<'_, '_>) {
+        let (result, _) = de::decode(item.node, |deserializer| {
+            match cluster::decode(item.api_version, item.kind, deserializer) {
+                // Somebody else's kind.
+                None => Ok(None),
+                Some(result) => result.map(Some),
+            }
+        });
+        match result {
+            Ok(None) => {}
+            Ok(Some(decoded)) => {
+                if let Some(object) = decoded.object {
+                    self.places.entry(object.object_ref()).or_insert(item.part);
+                    self.cluster.push(object);
+                } else {
+                    self.places.entry(item.object_ref()).or_insert(item.part);
+                }
+                self.report.append(decoded.report);
+            }
+            Err(error) => self.refuse(item, cluster::codes::MALFORMED, &error),
+        }
+    }
+
+    /// Reports an object that cannot be decoded.
+    fn refuse(&mut self, item: &Item<'_, '_>, code: Code, error: &DeError) {
+        let object = item.object_ref();
+        self.places.entry(object.clone()).or_insert(item.part);
+        let code = if error.first_key().is_some() { codes::REPEATED_KEY } else { code };
+        let mut diagnostic = Diagnostic::general(code, error.message()).with_object(object);
+        if let Some(place) = error.place() {
+            let span = Span { source: item.part.source, start: place.start, end: place.end };
+            diagnostic = diagnostic.with_path(place.path.clone()).with_span(span);
+        }
+        if let Some(help) = error.advice() {
+            diagnostic = diagnostic.with_help(help);
+        }
+        diagnostic.related.extend(error.first_key().map(|place| first_key(item.part, place)));
+        self.report.push(diagnostic);
+    }
+
+    fn at(&self, code: Code, (start, end): (u32, u32), part: Part, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::general(code, message).with_span(Span { source: part.source, start, end })
+    }
+
+    fn push(&mut self, code: Code, place: (u32, u32), part: Part, message: impl Into<String>) {
+        let diagnostic = self.at(code, place, part, message);
+        self.report.push(diagnostic);
+    }
+}
+
+impl Item<'_, '_> {
+    /// The reference of an object that may not be decodable.
+    fn object_ref(&self) -> ObjectRef {
+        let (group, version) = self.api_version.split_once('/').unwrap_or(("", self.api_version));
+        let meta = |field| self.node.get("metadata").and_then(|m| m.get(field)).and_then(Node::as_str);
+        let namespace = match meta("namespace") {
+            _ if group.is_empty() && self.kind == "Namespace" => "",
+            Some(namespace) if !namespace.is_empty() => namespace,
+            _ => "default",
+        };
+        ObjectRef {
+            group: group.to_owned().into(),
+            version: version.to_owned().into(),
+            kind: self.kind.to_owned().into(),
+            namespace: Namespace::from(namespace),
+            name: Name::from(meta("name").unwrap_or_default()),
+        }
+    }
+}
+
+fn first_key(part: Part, (start, end): (u32, u32)) -> Related {
+    Related {
+        message: "it stands here first".to_owned(),
+        object: None,
+        path: FieldPath::root(),
+        span: Some(Span { source: part.source, start, end }),
+    }
+}
+
+/// Kustomizations may leave out version and kind, and are known by the name of their file then.
+fn is_kustomization(root: &Node<'_>, input: &str) -> bool {
+    let text = |key| root.get(key).and_then(Node::as_str);
+    let file = input.rsplit(['/', '\\']).next().unwrap_or(input);
+    match (text("kind"), text("apiVersion")) {
+        (Some("Kustomization" | "Component"), version) => {
+            version.is_none_or(|v| v.starts_with("kustomize.config.k8s.io/"))
+        }
+        (None, None) => matches!(file, "kustomization.yaml" | "kustomization.yml" | "Kustomization"),
+        _ => false,
+    }
+}
