@@ -10,6 +10,9 @@ mod collect;
 mod read;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use collect::merge_endpoints;
 pub use read::{ClusterObject, Decoded, decode};
 

@@ -7,10 +7,11 @@
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!
 //! - [`yaml`]: text → trees · [`tree`] · [`scalar`]: what `yes` and `014` mean · [`de`]: trees → types
-//! - `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
+//! - `json`: JSON that YAML does not read · `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
 
 pub mod codes;
 pub mod de;
+mod json;
 mod limits;
 mod object;
 pub mod scalar;
@@ -120,17 +121,30 @@ fn read_text(
             objects.report.push(Diagnostic::general(codes::NOT_UTF8, message).with_span(span));
             continue;
         }
-        let (documents, fault) = yaml::parse(content, piece.start, limits);
-        for (index, root) in documents.iter().enumerate() {
-            let part = Part {
-                source,
-                piece: (to_u32(piece.start), to_u32(piece.end)),
-                document: to_u32(index),
-                item: None,
-            };
-            objects.document(root, part, name);
-        }
-        if let Some(fault) = fault {
+        let mut read = |part: Range<usize>, content: &str| -> Result<(), Fault> {
+            let documents = yaml::parse(content, part.start, limits)?;
+            for (index, root) in documents.iter().enumerate() {
+                let piece = (to_u32(part.start), to_u32(part.end));
+                let part = Part { source, piece, document: to_u32(index), item: None };
+                objects.document(root, part, name);
+            }
+            Ok(())
+        };
+        let faults: Vec<Fault> = match read(piece.clone(), content) {
+            Ok(()) => continue,
+            Err(fault) => match json::values(content) {
+                // kubectl takes JSON objects one after the other, which YAML does not.
+                Some(values) => values
+                    .into_iter()
+                    .filter_map(|v| {
+                        let part = piece.start + v.start..piece.start + v.end;
+                        read(part.clone(), text.get(part)?).err()
+                    })
+                    .collect(),
+                None => vec![fault],
+            },
+        };
+        for fault in faults {
             objects.report.push(fault_diagnostic(&fault, source, content, piece.start));
         }
     }
@@ -142,18 +156,21 @@ fn to_u32(value: usize) -> u32 {
 }
 
 fn fault_diagnostic(fault: &Fault, source: SourceId, content: &str, offset: usize) -> Diagnostic {
-    let span = Span { source, start: fault.start, end: fault.end };
     let at = usize::try_from(fault.start).unwrap_or(usize::MAX).saturating_sub(offset);
     let code = match fault.kind {
-        FaultKind::Syntax if is_template(content, at) => {
-            return Diagnostic::general(codes::TEMPLATE, "this is a template, not a manifest")
-                .with_span(span)
-                .with_help("render it first, for example with `helm template`");
-        }
         FaultKind::Syntax => codes::SYNTAX,
         FaultKind::Repeated => codes::REPEATED_KEY,
         FaultKind::TooLarge => codes::TOO_LARGE,
     };
+    if code == codes::SYNTAX
+        && let Some(action) = template_action(content, at)
+    {
+        let span = Span { source, start: to_u32(offset + action.start), end: to_u32(offset + action.end) };
+        return Diagnostic::general(codes::TEMPLATE, "this is a template, not a manifest")
+            .with_span(span)
+            .with_help("render it first, for example with `helm template`");
+    }
+    let span = Span { source, start: fault.start, end: fault.end };
     let diagnostic = Diagnostic::general(code, fault.message.clone()).with_span(span);
     match &fault.help {
         Some(help) => diagnostic.with_help(help.clone()),
@@ -161,9 +178,18 @@ fn fault_diagnostic(fault: &Fault, source: SourceId, content: &str, offset: usiz
     }
 }
 
-/// Whether a piece of text that is not YAML looks like a Go template: `{{` begins a line, or stands in the line at fault.
-fn is_template(content: &str, at: usize) -> bool {
-    let start = content.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
-    let line = content.get(start..).and_then(|t| t.lines().next()).unwrap_or_default();
-    line.contains("{{") || content.lines().any(|line| line.trim_start().starts_with("{{"))
+/// The `{{ … }}` that makes a text, which is not YAML, a Go template: in the line at fault, or else at the beginning of any line.
+fn template_action(content: &str, at: usize) -> Option<Range<usize>> {
+    let line_start = content.get(..at)?.rfind('\n').map_or(0, |n| n + 1);
+    let line = content.get(line_start..)?.lines().next().unwrap_or_default();
+    let start = match line.find("{{") {
+        Some(column) => line_start + column,
+        None => content.match_indices("{{").map(|(start, _)| start).find(|start| {
+            let before = content.get(..*start).unwrap_or_default();
+            before.rsplit('\n').next().is_some_and(|indent| indent.trim().is_empty())
+        })?,
+    };
+    let line = content.get(start..)?.lines().next().unwrap_or_default();
+    let length = line.find("}}").map_or(line.len(), |end| end + 2);
+    Some(start..start + length)
 }

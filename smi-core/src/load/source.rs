@@ -165,17 +165,17 @@ impl Sources {
             let line = text.get(..usize::try_from(start).ok()?)?.rfind('\n').map_or(0, |at| at + 1);
             let indent = usize::try_from(start).ok()?.saturating_sub(line);
             let padded = format!("{}{slice}", " ".repeat(indent));
-            let (documents, fault) = yaml::parse(&padded, line, &self.limits);
             // Aliases to anchors outside the item need the whole document.
-            if let ([root], None) = (documents.as_slice(), fault)
+            if let Ok(documents) = yaml::parse(&padded, line, &self.limits)
+                && let [root] = documents.as_slice()
                 && (root.start, root.end) == (start, end)
             {
                 return Some(use_root(root));
             }
         }
         let (start, end) = part.piece;
-        let (documents, _) =
-            yaml::parse(text.get(range(start, end))?, usize::try_from(start).ok()?, &self.limits);
+        let piece = text.get(range(start, end))?;
+        let documents = yaml::parse(piece, usize::try_from(start).ok()?, &self.limits).ok()?;
         let root = documents.get(usize::try_from(part.document).ok()?)?;
         match part.item {
             None => Some(use_root(root)),

@@ -2,7 +2,7 @@
 //!
 //! A text is cut at its `---` lines first, as kubectl does, and every piece is parsed by itself, so that a syntax error spoils one
 //! document and no other. Events come from granit-parser; anchors, aliases, `<<` and tags are dealt with here.
-//! Faults: one [`Fault`] per piece; what stands before it in the same piece is still returned.
+//! Faults: one [`Fault`] per piece, of which nothing is taken then.
 //! Absent: what scalars mean ([`super::scalar`]), and repeated keys, which matter only in objects that are decoded ([`super::de`]).
 
 use std::borrow::Cow;
@@ -68,32 +68,28 @@ fn is_prologue(piece: &str) -> bool {
     }) && directives
 }
 
-/// The documents of one piece of a text, and the fault that ended reading, if any. `offset` is added to every position.
-#[must_use]
-pub fn parse<'a>(text: &'a str, offset: usize, limits: &Limits) -> (Vec<Node<'a>>, Option<Fault>) {
+/// The documents of one piece of a text. `offset` is added to every position.
+///
+/// # Errors
+/// The first fault. Documents that `...` ends before it are not taken either: kubectl would refuse the whole piece.
+pub fn parse<'a>(text: &'a str, offset: usize, limits: &Limits) -> Result<Vec<Node<'a>>, Fault> {
     let mut options = Options::default();
     options.set_emit_comments(false);
+    // Like libyaml, which kubectl's reader is a port of.
+    options.block_scalar_eof_without_line_feed = true;
     // Nesting is counted here, where aliases are known; this is only above it.
     options.flow_nesting_limit = limits.depth.saturating_add(1);
     options.block_nesting_limit = limits.depth.saturating_add(1);
     let mut builder = Builder::new(limits, offset);
     let mut documents = Vec::new();
     for next in Parser::new_from_str_with_options(text, options) {
-        let step = match next {
-            Ok((event, span)) => {
-                let range = span.byte_range().unwrap_or_default();
-                builder.event(event, range, &mut documents)
-            }
-            Err(error) => {
-                let at = error.marker().byte_offset().unwrap_or(text.len());
-                Err(builder.syntax_error(text, at, error.kind()))
-            }
-        };
-        if let Err(fault) = step {
-            return (documents, Some(fault));
-        }
+        let (event, span) = next.map_err(|error| {
+            let at = error.marker().byte_offset().unwrap_or(text.len());
+            builder.syntax_error(text, at, error.kind())
+        })?;
+        builder.event(event, span.byte_range().unwrap_or_default(), &mut documents)?;
     }
-    (documents, None)
+    Ok(documents)
 }
 
 /// A list or map that is not complete yet.
