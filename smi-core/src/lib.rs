@@ -1,4 +1,5 @@
 //! Core of the SMI SDK.
+pub mod api;
 pub mod backend;
 pub mod cluster;
 mod codes;

@@ -1,0 +1,38 @@
+//! `split.smi-spec.io/v1alpha2`: whole weights.
+//!
+//! Source: smi-spec `apis/traffic-split/v1alpha2/traffic-split.md`.
+
+use std::sync::Arc;
+
+use crate::api::kind::kind;
+use crate::api::null::zero;
+
+kind! {
+    /// Weighted backends of a root service.
+    TrafficSplit: "split.smi-spec.io" "v1alpha2" "TrafficSplit" "trafficsplits" {
+        /// What is split and how.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spec: Option<Spec>,
+    }
+}
+
+/// What is split and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Spec {
+    /// The root service.
+    pub service: Arc<str>,
+    /// Its backends.
+    #[serde(default, deserialize_with = "zero")]
+    pub backends: Vec<Backend>,
+}
+
+/// One backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Backend {
+    /// A service of the same namespace.
+    pub service: Arc<str>,
+    /// Relative weight, a whole number. Wider than any weight that is accepted, so that a faulty one is reported as such.
+    pub weight: i64,
+}
