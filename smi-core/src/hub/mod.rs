@@ -5,6 +5,7 @@
 //! Faults: none here; [`convert`] reports what a version cannot say.
 //! Source: smi-spec, newest version of each document.
 
+pub mod convert;
 pub mod names;
 
 mod access;

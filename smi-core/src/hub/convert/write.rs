@@ -1,0 +1,295 @@
+//! The hub to wire objects, with what the version cannot say.
+
+use super::{ConvertOptions, HubObject, Loss, LossKind};
+use crate::api::{AnyObject, HeaderForm, Headers, ObjectMeta, Quantity, access, specs, split};
+use crate::diag::FieldPath;
+use crate::hub::names::Transport;
+use crate::hub::{PortRoute, RouteGroup, Rule, Subject, TrafficSplit, TrafficTarget};
+
+/// A wire object and what it cannot say.
+pub(super) struct Written {
+    pub(super) object: AnyObject,
+    pub(super) losses: Vec<Loss>,
+}
+
+fn path(fields: &[&str]) -> FieldPath {
+    FieldPath::root().fields(fields)
+}
+
+impl HubObject {
+    /// Writes the object in a version that its kind has. `source` gives metadata and header forms; `narrow` chooses the narrower form
+    /// of what would widen.
+    pub(super) fn write(
+        &self,
+        source: &AnyObject,
+        version: &str,
+        options: &ConvertOptions,
+        narrow: bool,
+    ) -> Written {
+        let mut losses = Vec::new();
+        let meta = source.metadata().clone();
+        let object = match self {
+            Self::Target(target) => write_target(target, meta, version, narrow, &mut losses),
+            Self::Binding(_) => source.clone(),
+            Self::Group(group) => {
+                write_group(group, meta, version, header_forms(source), options.header_form)
+            }
+            Self::Ports(route) => write_ports(route, meta, version, &mut losses),
+            Self::Split(split) => write_split(split, meta, version, source, narrow, &mut losses),
+        };
+        Written { object, losses }
+    }
+}
+
+fn rules(rules: &[Rule]) -> Vec<access::Rule> {
+    rules
+        .iter()
+        .map(|r| access::Rule { kind: r.kind.clone(), name: r.name.clone(), matches: r.matches.clone() })
+        .collect()
+}
+
+fn with_port(s: &Subject) -> access::SubjectWithPort {
+    access::SubjectWithPort {
+        kind: s.kind.clone(),
+        name: s.name.clone(),
+        namespace: s.namespace.clone(),
+        port: s.port,
+    }
+}
+
+fn write_target(
+    target: &TrafficTarget,
+    meta: ObjectMeta,
+    version: &str,
+    narrow: bool,
+    losses: &mut Vec<Loss>,
+) -> AnyObject {
+    let mut kept = target.rules.clone();
+    let has_port = matches!(version, "v1alpha1" | "v1alpha2");
+    if !has_port && target.destination.as_ref().is_some_and(|d| d.port.is_some()) {
+        losses.push(Loss {
+            kind: LossKind::WidensOrNarrow,
+            path: path(&["spec", "destination", "port"]),
+            message: format!("{version} has no `destination.port`, so the grant would hold on every port"),
+        });
+        if narrow {
+            kept.clear();
+        }
+    }
+    if has_port {
+        for (place, rule) in target.rules.iter().enumerate().filter(|(_, r)| &*r.kind == "UDPRoute") {
+            losses.push(Loss {
+                kind: LossKind::Narrows,
+                path: path(&["spec", "rules"]).index(place),
+                message: format!("{version} has no UDPRoute; the rule `{}` is left out", rule.name),
+            });
+        }
+        kept.retain(|r| &*r.kind != "UDPRoute");
+    }
+    if version != "v1alpha4" && target.destination.iter().chain(&target.sources).any(|s| s.group.is_some()) {
+        losses.push(Loss {
+            kind: LossKind::Respells,
+            path: path(&["spec"]),
+            message: format!("{version} has no `group` in subjects"),
+        });
+    }
+    match version {
+        "v1alpha1" => access::v1alpha1::TrafficTarget::new(
+            meta,
+            target.destination.as_ref().map(with_port),
+            rules(&kept),
+            target.sources.iter().map(with_port).collect(),
+        )
+        .into(),
+        "v1alpha2" => {
+            let spec = access::v1alpha2::Spec {
+                destination: target.destination.as_ref().map(with_port),
+                rules: rules(&kept),
+                sources: target.sources.iter().map(with_port).collect(),
+            };
+            access::v1alpha2::TrafficTarget::new(meta, Some(spec)).into()
+        }
+        "v1alpha3" => {
+            let subject = |s: &Subject| access::Subject {
+                kind: s.kind.clone(),
+                name: s.name.clone(),
+                namespace: s.namespace.clone(),
+            };
+            let spec = access::v1alpha3::Spec {
+                destination: target.destination.as_ref().map(subject),
+                rules: rules(&kept),
+                sources: target.sources.iter().map(subject).collect(),
+            };
+            access::v1alpha3::TrafficTarget::new(meta, Some(spec)).into()
+        }
+        _ => {
+            let subject = |s: &Subject| access::SubjectWithGroup {
+                kind: s.kind.clone(),
+                group: s.group.clone(),
+                name: s.name.clone(),
+                namespace: s.namespace.clone(),
+            };
+            let spec = access::v1alpha4::Spec {
+                destination: target.destination.as_ref().map(subject),
+                rules: rules(&kept),
+                sources: target.sources.iter().map(subject).collect(),
+            };
+            access::v1alpha4::TrafficTarget::new(meta, Some(spec)).into()
+        }
+    }
+}
+
+/// The form of the headers of each match, as they were read.
+fn header_forms(source: &AnyObject) -> Vec<HeaderForm> {
+    let forms = |matches: &[specs::HttpMatch]| {
+        matches.iter().map(|m| m.headers.as_ref().map(|h| h.form).unwrap_or_default()).collect()
+    };
+    let of_spec = |spec: Option<&[specs::HttpMatch]>| spec.map(forms).unwrap_or_default();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only route groups have headers")]
+    match source {
+        AnyObject::HttpRouteGroupV1alpha1(o) => forms(&o.matches),
+        AnyObject::HttpRouteGroupV1alpha2(o) => forms(&o.matches),
+        AnyObject::HttpRouteGroupV1alpha3(o) => of_spec(o.spec.as_ref().map(|s| s.matches.as_slice())),
+        AnyObject::HttpRouteGroupV1alpha4(o) => of_spec(o.spec.as_ref().map(|s| s.matches.as_slice())),
+        _ => Vec::new(),
+    }
+}
+
+fn write_group(
+    group: &RouteGroup,
+    meta: ObjectMeta,
+    version: &str,
+    forms: Vec<HeaderForm>,
+    wanted: Option<HeaderForm>,
+) -> AnyObject {
+    let matches = group.matches.iter().zip(forms.into_iter().map(Some).chain(std::iter::repeat(None)));
+    let matches: Vec<specs::HttpMatch> = matches
+        .map(|(m, form)| specs::HttpMatch {
+            name: m.name.clone(),
+            path_regex: m.path_regex.clone(),
+            methods: m.methods.clone(),
+            headers: m.headers.as_ref().map(|entries| Headers {
+                form: wanted.or(form).unwrap_or_default(),
+                entries: entries.clone(),
+            }),
+        })
+        .collect();
+    match version {
+        "v1alpha1" => specs::v1alpha1::HttpRouteGroup::new(meta, matches).into(),
+        "v1alpha2" => specs::v1alpha2::HttpRouteGroup::new(meta, matches).into(),
+        "v1alpha3" => {
+            specs::v1alpha3::HttpRouteGroup::new(meta, Some(specs::v1alpha3::HttpRouteGroupSpec { matches }))
+                .into()
+        }
+        _ => {
+            specs::v1alpha4::HttpRouteGroup::new(meta, Some(specs::v1alpha4::HttpRouteGroupSpec { matches }))
+                .into()
+        }
+    }
+}
+
+fn write_ports(route: &PortRoute, meta: ObjectMeta, version: &str, losses: &mut Vec<Loss>) -> AnyObject {
+    if version != "v1alpha4" && route.ports.as_ref().is_some_and(|p| !p.is_empty()) {
+        losses.push(Loss {
+            kind: LossKind::Widens,
+            path: path(&["spec", "matches", "ports"]),
+            message: format!("{version} has no ports, so the route would mean every port"),
+        });
+    }
+    match (version, route.transport) {
+        ("v1alpha1", _) => specs::v1alpha1::TcpRoute::new(meta).into(),
+        ("v1alpha2", _) => specs::v1alpha2::TcpRoute::new(meta).into(),
+        ("v1alpha3", _) => {
+            specs::v1alpha3::TcpRoute::new(meta, Some(specs::v1alpha3::TcpRouteSpec {})).into()
+        }
+        (_, transport) => {
+            // The official CRD requires the key, so all ports are written as an empty list.
+            let ports = Some(route.ports.clone().unwrap_or_default());
+            let matches = Some(specs::PortMatch { name: route.name.clone(), ports });
+            let spec = Some(specs::v1alpha4::PortRouteSpec { matches });
+            match transport {
+                Transport::Tcp => specs::v1alpha4::TcpRoute::new(meta, spec).into(),
+                Transport::Udp => specs::v1alpha4::UdpRoute::new(meta, spec).into(),
+            }
+        }
+    }
+}
+
+fn write_split(
+    split: &TrafficSplit,
+    meta: ObjectMeta,
+    version: &str,
+    source: &AnyObject,
+    narrow: bool,
+    losses: &mut Vec<Loss>,
+) -> AnyObject {
+    let conditional = split.matches.as_ref().is_some_and(|m| !m.is_empty());
+    let mut backends: Vec<(std::sync::Arc<str>, i64)> =
+        split.backends.iter().map(|b| (b.service.clone(), b.weight)).collect();
+    if conditional && matches!(version, "v1alpha1" | "v1alpha2") {
+        losses.push(Loss {
+            kind: LossKind::WidensOrNarrow,
+            path: path(&["spec", "matches"]),
+            message: format!("{version} has no `matches`, so the split would hold for every request"),
+        });
+        if narrow {
+            // All traffic stays at the root, which is what the root does without a split.
+            backends = vec![(split.service.clone(), 1)];
+        }
+    }
+    if let AnyObject::TrafficSplitV1alpha1(wire) = source {
+        let texts = wire.spec.iter().flat_map(|s| &s.backends).map(|b| b.weight.as_str().to_owned());
+        if version != "v1alpha1" && !texts.eq(split.backends.iter().map(|b| b.weight.to_string())) {
+            losses.push(Loss {
+                kind: LossKind::Respells,
+                path: path(&["spec", "backends"]),
+                message: "the weights are scaled to whole numbers in the same ratio".into(),
+            });
+        }
+    }
+    let service = split.service.clone();
+    match version {
+        "v1alpha1" => {
+            let backends = backends.into_iter().map(|(service, weight)| split::v1alpha1::Backend {
+                service,
+                weight: Quantity::new(weight.to_string()),
+            });
+            let spec = split::v1alpha1::Spec { service, backends: backends.collect() };
+            split::v1alpha1::TrafficSplit::new(meta, Some(spec)).into()
+        }
+        "v1alpha2" => {
+            let backends =
+                backends.into_iter().map(|(service, weight)| split::v1alpha2::Backend { service, weight });
+            let spec = split::v1alpha2::Spec { service, backends: backends.collect() };
+            split::v1alpha2::TrafficSplit::new(meta, Some(spec)).into()
+        }
+        "v1alpha3" => {
+            let backends =
+                backends.into_iter().map(|(service, weight)| split::v1alpha3::Backend { service, weight });
+            let matches = split.matches.as_ref().map(|matches| {
+                let of_hub = |m: &crate::hub::MatchRef| split::v1alpha3::MatchRef {
+                    api_group: m.api_group.clone(),
+                    kind: m.kind.clone(),
+                    name: m.name.clone(),
+                };
+                matches.iter().map(of_hub).collect()
+            });
+            let spec = split::v1alpha3::Spec { service, backends: backends.collect(), matches };
+            split::v1alpha3::TrafficSplit::new(meta, Some(spec)).into()
+        }
+        _ => {
+            let backends =
+                backends.into_iter().map(|(service, weight)| split::v1alpha4::Backend { service, weight });
+            let matches = split.matches.as_ref().map(|matches| {
+                let of_hub = |m: &crate::hub::MatchRef| split::v1alpha4::MatchRef {
+                    api_group: m.api_group.clone(),
+                    kind: m.kind.clone(),
+                    name: m.name.clone(),
+                };
+                matches.iter().map(of_hub).collect()
+            });
+            let spec = split::v1alpha4::Spec { service, backends: backends.collect(), matches };
+            split::v1alpha4::TrafficSplit::new(meta, Some(spec)).into()
+        }
+    }
+}
