@@ -1,0 +1,111 @@
+//! What is portable, and what it means.
+
+use super::*;
+use proptest::prelude::*;
+
+fn lowered(text: &str) -> Lowered {
+    Pattern::path(text).unwrap().lowered().clone()
+}
+
+#[test]
+fn s8_what_the_engines_read_differently_is_refused_with_its_place() {
+    for (text, part) in [
+        (r"/a(?=b)", "(?="),
+        (r"/(a)\1", r"\1"),
+        (r"a{1001}", "{1001}"),
+        (r"(?:a{500}){3}", "{500}"),
+        (r"(?x)a b", "(?x)"),
+        (r"(?u)a", "(?u)"),
+        (r"\bfoo\b", r"\b"),
+        (r"[a-z&&[^aeiou]]", "a-z&&[^aeiou]"),
+        (r"[[a]b]", "[a]"),
+        (r"\pL", r"\pL"),
+        (r"a**", "*"),
+        (r"[\D]", r"\D"),
+        (r"\u0041", r"\u0041"),
+        (r"\Qa\E", r"\Q"),
+        ("/[", "["),
+        (r"(?R)a", "(?R)"),
+    ] {
+        let fault = Pattern::path(text).expect_err(text);
+        assert!(
+            text[fault.span.clone()].contains(part) || part.contains(&text[fault.span.clone()]),
+            "{text}: {fault:?}"
+        );
+        assert!(!fault.message.contains('\n'), "{text}: {fault:?}");
+    }
+}
+
+#[test]
+fn s8_classes_are_ascii() {
+    let pattern = Pattern::value(r"\d+[\w]\s").unwrap();
+    assert!(pattern.is_match(b"12a "));
+    assert!(!pattern.is_match("٣a ".as_bytes()), "an Arabic digit is no digit in RE2 and Go");
+    assert!(!pattern.is_match("1é ".as_bytes()));
+}
+
+#[test]
+fn s8_patterns_are_lowered_as_languages() {
+    assert_eq!(lowered("/api"), Lowered::Prefix("/api".into()));
+    assert_eq!(lowered("^/api.*"), Lowered::Prefix("/api".into()));
+    assert_eq!(lowered("/api/(.*)$"), Lowered::Prefix("/api/".into()));
+    assert_eq!(lowered("^/api$"), Lowered::Exact("/api".into()));
+    assert_eq!(lowered(".*"), Lowered::Any);
+    assert_eq!(lowered(""), Lowered::Any);
+    assert_eq!(lowered(r"/v1\.0"), Lowered::Prefix("/v1.0".into()));
+    assert!(matches!(lowered("/a|/b"), Lowered::Regex(_)));
+    assert!(matches!(lowered("(?i)/a"), Lowered::Regex(_)));
+    assert!(matches!(lowered("/a.*b"), Lowered::Regex(_)));
+    assert_eq!(*Pattern::value("blue").unwrap().lowered(), Lowered::Exact("blue".into()));
+    assert_eq!(*Pattern::value("blue.*").unwrap().lowered(), Lowered::Prefix("blue".into()));
+    assert_eq!(*Pattern::value(".*").unwrap().lowered(), Lowered::Any);
+}
+
+#[test]
+fn s6_paths_are_anchored_at_the_start_only() {
+    let pattern = Pattern::path("/a|/b").unwrap();
+    assert!(pattern.is_match(b"/bx"));
+    assert!(!pattern.is_match(b"/x/a"));
+    assert_eq!(
+        Pattern::path("/metrics").unwrap().admits_longer_sibling(),
+        Some(("/metrics".into(), "/metrics-admin".into()))
+    );
+    for closed in ["/metrics$", "/metrics/", "/metrics.*", "/"] {
+        assert_eq!(Pattern::path(closed).unwrap().admits_longer_sibling(), None, "{closed}");
+    }
+}
+
+#[test]
+fn s7_values_are_matched_as_a_whole() {
+    let pattern = Pattern::value("a|ab").unwrap();
+    assert!(pattern.is_match(b"ab"), "an engine that stops at the first alternative would miss it");
+    assert!(!pattern.is_match(b"abc"));
+}
+
+#[test]
+fn s9_escapes_match_in_either_case() {
+    let pattern = Pattern::path("/x%3fy%2Az").unwrap();
+    assert!(pattern.is_match(b"/x%3Fy%2az"));
+    assert!(!pattern.is_match(b"/x%3Ey%2az"));
+    assert!(pattern.is_match(b"/x%3fy%2Az"));
+}
+
+proptest! {
+    /// The plain forms say what the regular expression says.
+    #[test]
+    fn s8_lowering_keeps_the_language(text in "(\\^)?[/ab.]{0,5}(\\(\\.\\*\\)|\\.\\*|\\$|[ab]\\*|\\|a)?(\\$)?", value in "[/ab.]{0,7}", whole in any::<bool>()) {
+        let pattern = if whole { Pattern::value(&text) } else { Pattern::path(&text) };
+        if let Ok(pattern) = pattern {
+            let by_regex = compiled(&text, pattern.anchor()).unwrap().is_match(value.as_bytes());
+            prop_assert_eq!(pattern.is_match(value.as_bytes()), by_regex, "{:?}", pattern.lowered());
+        }
+    }
+
+    /// No text makes the check fail otherwise than with a fault inside the text.
+    #[test]
+    fn s8_any_text_is_judged(text in "\\PC{0,20}") {
+        if let Err(fault) = Pattern::path(&text) {
+            prop_assert!(fault.span.end <= text.len());
+        }
+    }
+}
