@@ -205,24 +205,4 @@ kind: Kustomization
 ## Fix
 
 Build it first: `kubectl kustomize . | smi check -`.";
-
-    NAME = "SMI0011" "name-invalid" Error "S1", "the name or namespace of an object is missing or not valid",
-"## What it checks
-
-`metadata.name` is a DNS name: lower-case letters, digits, `-` and `.`; `metadata.namespace` is such a name without dots.
-
-## Why it matters
-
-Nothing can refer to the object, and the API server refuses it: it is left out.
-
-## Example
-
-```yaml
-metadata:
-  name: My_Split
-```
-
-## Fix
-
-Write a name such as `my-split`.";
 }

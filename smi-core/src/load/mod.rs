@@ -2,7 +2,7 @@
 //!
 //! Shape: [`load`] takes named texts and gives a [`World`]: SMI objects, facts of the cluster, the texts themselves for looking up places,
 //! and a report. It reads no files.
-//! Faults: `SMI0001`–`SMI0011` and those of [`crate::cluster`]; each leaves out one object (or, where it cannot be told apart, one
+//! Faults: `SMI0001`–`SMI0010`, and those of [`crate::hub::convert`] and [`crate::cluster`]; each leaves out one object (or, where it cannot be told apart, one
 //! document) and never touches the others (S1).
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!
@@ -12,6 +12,7 @@
 pub mod codes;
 pub mod de;
 mod json;
+mod kinds;
 mod limits;
 mod object;
 pub mod scalar;
@@ -27,8 +28,10 @@ pub use source::{LineColumn, Sources};
 
 use std::ops::Range;
 
+use crate::api::AnyObject;
 use crate::cluster::Cluster;
 use crate::diag::{Diagnostic, Report, SourceId, Span};
+use crate::hub::Hub;
 use object::Objects;
 use source::Part;
 use yaml::{Fault, FaultKind};
@@ -53,6 +56,10 @@ impl Input {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct World {
+    /// SMI objects in their version-free form.
+    pub hub: Hub,
+    /// The same objects as they were written, in the order of the texts.
+    pub objects: Vec<AnyObject>,
     /// Services, pods and other facts.
     pub cluster: Cluster,
     /// The texts.
@@ -76,12 +83,14 @@ pub fn load(inputs: &[Input], limits: &Limits) -> World {
     for (source, bad_bytes) in sources.ids().zip(&broken) {
         read_text(source, sources.text(source), bad_bytes, limits, &mut objects, sources.name(source));
     }
-    let Objects { places, cluster, mut report } = objects;
+    let Objects { places, smi: objects, cluster, mut report } = objects;
     sources.set_places(places);
+    let (hub, hub_report) = Hub::from_objects(objects.iter().cloned());
+    report.append(hub_report);
     let (cluster, cluster_report) = Cluster::from_objects(cluster);
     report.append(cluster_report);
     report.sort();
-    World { cluster, sources, report }
+    World { hub, objects, cluster, sources, report }
 }
 
 /// The text of an input, and where bytes that are not UTF-8 were replaced.

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::codes;
-use super::de::{self, DeError};
+use super::de::{self, DeError, Unknown};
+use super::kinds;
 use super::source::Part;
 use super::tree::{Kind, Node, repeated_key};
+use crate::api::AnyObject;
 use crate::cluster::{self, ClusterObject};
-use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Span};
+use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Span, suggest};
+use crate::hub::convert::codes::MISPLACED_MATCHES;
 use crate::hub::names::{Name, Namespace};
 
 /// What was read so far.
 pub(super) struct Objects {
     pub(super) places: BTreeMap<ObjectRef, Part>,
+    pub(super) smi: Vec<AnyObject>,
     pub(super) cluster: Vec<ClusterObject>,
     pub(super) report: Report,
 }
@@ -27,7 +31,7 @@ struct Item<'n, 'a> {
 
 impl Objects {
     pub(super) fn new(report: Report) -> Self {
-        Self { places: BTreeMap::new(), cluster: Vec::new(), report }
+        Self { places: BTreeMap::new(), smi: Vec::new(), cluster: Vec::new(), report }
     }
 
     /// Reads the objects of a document.
@@ -44,7 +48,7 @@ impl Objects {
         }
         let Some((api_version, kind)) = self.type_meta(root, part, None) else { return };
         match (kind.strip_suffix("List"), root.get("items")) {
-            (Some(item_kind), Some(items)) => {
+            (Some(item_kind), Some(items)) if !AnyObject::is_known(api_version, kind) => {
                 self.list(items, part, (api_version, item_kind));
             }
             _ => self.object(&Item { node: root, part, api_version, kind }),
@@ -112,22 +116,51 @@ impl Objects {
     }
 
     fn object(&mut self, item: &Item<'_, '_>) {
-        let (result, _) = de::decode(item.node, |deserializer| {
-            match cluster::decode(item.api_version, item.kind, deserializer) {
-                // Somebody else's kind.
-                None => Ok(None),
-                Some(result) => result.map(Some),
-            }
-        });
+        if AnyObject::is_known(item.api_version, item.kind) {
+            self.smi_object(item);
+        } else if let Some(unknown) = kinds::unknown(item.api_version, item.kind) {
+            let entry = item.node.entry(unknown.field);
+            let place = entry.map_or_else(|| item.node.caret(None), |e| e.value.caret(Some(e)));
+            let path = FieldPath::root().field(unknown.field);
+            let diagnostic = self.at(codes::UNKNOWN_KIND, place, item.part, unknown.message);
+            let diagnostic = diagnostic.with_object(item.object_ref()).with_path(path);
+            self.report.push(diagnostic.with_help(unknown.help));
+        } else {
+            self.cluster_object(item);
+        }
+    }
+
+    fn smi_object(&mut self, item: &Item<'_, '_>) {
+        let (result, unknown) =
+            de::decode(item.node, |d| AnyObject::decode(item.api_version, item.kind, d).transpose());
         match result {
+            // `is_known` was asked before.
+            Ok(None) => {}
+            Ok(Some(object)) => {
+                let name = object.object_ref();
+                for field in unknown {
+                    let diagnostic = unknown_field(item, &name, field);
+                    self.report.push(diagnostic);
+                }
+                self.places.entry(name).or_insert(item.part);
+                self.smi.push(object);
+            }
+            Err(error) => self.refuse(item, codes::MALFORMED, &error),
+        }
+    }
+
+    fn cluster_object(&mut self, item: &Item<'_, '_>) {
+        // Fields that are not read are the API server's business.
+        let (result, _) =
+            de::decode(item.node, |d| cluster::decode(item.api_version, item.kind, d).transpose());
+        match result {
+            // Somebody else's kind.
             Ok(None) => {}
             Ok(Some(decoded)) => {
-                if let Some(object) = decoded.object {
-                    self.places.entry(object.object_ref()).or_insert(item.part);
-                    self.cluster.push(object);
-                } else {
-                    self.places.entry(item.object_ref()).or_insert(item.part);
-                }
+                let name =
+                    decoded.object.as_ref().map_or_else(|| item.object_ref(), ClusterObject::object_ref);
+                self.places.entry(name).or_insert(item.part);
+                self.cluster.extend(decoded.object);
                 self.report.append(decoded.report);
             }
             Err(error) => self.refuse(item, cluster::codes::MALFORMED, &error),
@@ -178,6 +211,26 @@ impl Item<'_, '_> {
             namespace: Namespace::from(namespace),
             name: Name::from(meta("name").unwrap_or_default()),
         }
+    }
+}
+
+/// A field that the kind does not have (S5).
+// SPEC: S5
+fn unknown_field(item: &Item<'_, '_>, object: &ObjectRef, field: Unknown) -> Diagnostic {
+    let Unknown { place, name, known } = field;
+    let span = Span { source: item.part.source, start: place.start, end: place.end };
+    let at_top = place.path.segments().len() == 1;
+    if at_top && name == "matches" && item.kind == "HTTPRouteGroup" {
+        let message = "`matches` stands beside `spec`, so it has no effect";
+        return Diagnostic::new(MISPLACED_MATCHES, object, place.path, message)
+            .with_span(span)
+            .with_help("move it below `spec`");
+    }
+    let message = format!("{} has no field `{name}` here, so it has no effect", item.kind);
+    let diagnostic = Diagnostic::new(codes::UNKNOWN_FIELD, object, place.path, message).with_span(span);
+    match suggest::closest(&name, known.iter().copied()) {
+        Some(near) => diagnostic.with_help(format!("did you mean `{near}`?")),
+        None => diagnostic,
     }
 }
 
