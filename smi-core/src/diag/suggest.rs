@@ -1,18 +1,24 @@
 //! Names that were probably meant.
 
 /// The known name nearest to a wanted one, if it is near enough to be worth saying: at most a third of its letters differ. Letter case
-/// counts less than a letter. Of equally near names the first in the given order is taken.
+/// counts less than a letter. Of equally near names the first in the given order is taken; if none is near, the first that begins like the
+/// wanted one (`match`, `matches`).
 #[must_use]
 pub fn closest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.filter(|name| *name != wanted).collect();
     let letters = wanted.chars().count().max(1);
     // In halves, so that a difference in case is half a letter.
     let limit = (2 * letters / 3).max(2);
-    known
-        .filter(|name| *name != wanted && name.chars().count().abs_diff(letters) * 2 <= limit)
+    let near = known
+        .iter()
+        .copied()
+        .filter(|name| name.chars().count().abs_diff(letters) * 2 <= limit)
         .map(|name| (distance(wanted, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+        .map(|(_, name)| name);
+    let begins = |long: &str, short: &str| short.len() >= 3 && long.starts_with(short);
+    near.or_else(|| known.into_iter().find(|name| begins(name, wanted) || begins(wanted, name)))
 }
 
 /// Optimal string alignment distance in half letters: insert, delete, replace and swap of neighbours cost 2, change of case costs 1.
@@ -57,7 +63,9 @@ mod tests {
         assert_eq!(closest("wieght"), Some("weight"));
         assert_eq!(closest("Service"), Some("service"));
         assert_eq!(closest("SERVICE"), None);
-        assert_eq!(closest("match"), None);
+        assert_eq!(closest("match"), Some("matches"));
+        assert_eq!(closest("serviceName"), Some("service"));
+        assert_eq!(closest("we"), None);
         assert_eq!(closest("ports"), None);
         assert_eq!(closest("service"), None);
     }

@@ -292,7 +292,8 @@ impl<'c, 'n> NodeDeserializer<'c, 'n> {
             Some(Scalar::Uint(value)) => visitor.visit_u64(value),
             Some(Scalar::Float(value)) => {
                 let error = self.mismatch("a whole number");
-                Err(if value.fract() == 0.0 { error.help(format!("write `{value}`")) } else { error })
+                let small = value.fract() == 0.0 && value.abs() < 1e9;
+                Err(if small { error.help(format!("write `{value}`")) } else { error })
             }
             Some(Scalar::Str(text)) => {
                 let error = self.mismatch("a whole number");

@@ -1,5 +1,7 @@
 //! What is read, refused and pointed at.
 
+mod smi;
+
 use super::*;
 use crate::diag::{FieldPath, ObjectRef};
 use crate::hub::names::Namespaced;
