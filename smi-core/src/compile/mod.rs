@@ -1,3 +1,76 @@
 //! The compiler: hub and cluster to IR.
+//!
+//! Shape: passes from values to values, in the order of the list below. The result always is a valid IR ([`crate::ir::verify`]);
+//! whatever could not be used is in the report, and narrows.
+//! Faults: `SMI02xx` matching, `SMI03xx` splits, `SMI04xx` access, `SMI052x` annotations and protocols, `SMI06xx` listeners.
+//! Source: `docs/semantics.md`, S6–S37.
+//! Determinism: every pass walks ordered maps; cost grows linearly with the input.
+//!
+//! 1. `workloads`: pods → workloads, and whose an address is · 2. `endpoints`: services → pools · 3. `matches`: route groups → matches
+//! 4. `inbound`: TrafficTargets → grants · 5. `services`: services → ports, protocols, policies · 6. `outbound`: splits → routes
+//! 7. `listeners`: the port table
+
+mod annotations;
+mod breaker;
+pub mod codes;
+mod endpoints;
+mod inbound;
+mod listeners;
+mod matches;
 mod options;
+mod outbound;
+mod protocol;
+mod services;
+#[cfg(test)]
+mod tests;
+mod workloads;
+
 pub use options::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode, PortRanges};
+
+use crate::cluster::Cluster;
+use crate::diag::Report;
+use crate::hub::Hub;
+use crate::ir::Ir;
+
+/// What a compilation gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compiled {
+    /// What the input means.
+    pub ir: Ir,
+    /// What of the input could not be used, sorted.
+    pub report: Report,
+}
+
+/// Compiles SMI objects against the facts of a cluster. Total: faulty input narrows and is reported.
+#[must_use]
+pub fn compile(hub: &Hub, cluster: &Cluster, options: &CompileOptions) -> Compiled {
+    let mut report = Report::new();
+    let workloads::Workloads { pods, callers, mut workloads, by_account, by_binding } =
+        workloads::workloads(hub, cluster, options, &mut report);
+    let pools = endpoints::pools(cluster, &pods, &callers);
+    let groups = matches::groups(hub, &mut report);
+    let grants = inbound::grants(hub, options, &groups, &mut report);
+    for (name, destinations) in grants.destinations(&by_account, &by_binding) {
+        for id in destinations {
+            if let Some(workload) = workloads.get_mut(&id) {
+                workload.grants.insert(name.clone());
+            }
+        }
+    }
+    let mut services = services::services(cluster, options, &mut report);
+    outbound::routes(hub, &groups, &pools, options, &mut services, &mut report);
+    let listeners = listeners::listeners(&services, options, &mut report);
+    report.sort();
+    let ir = Ir {
+        settings: options.settings.clone(),
+        services,
+        pools,
+        workloads,
+        grants: grants.into_map(),
+        pods,
+        callers,
+        listeners,
+    };
+    debug_assert_eq!(crate::ir::verify(&ir), []);
+    Compiled { ir, report }
+}

@@ -29,6 +29,7 @@ pub use outbound::{
 };
 pub use pattern::Pattern;
 pub use policy::{BreakerExpr, Comparison, Mirror, RateLimit, Retry, TrafficPolicy};
+pub use verify::{Violation, verify};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

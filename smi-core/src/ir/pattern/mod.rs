@@ -22,7 +22,8 @@ pub struct Pattern {
     text: Arc<str>,
     anchor: Anchor,
     lowered: Lowered,
-    regex: OnceLock<Option<regex::bytes::Regex>>,
+    /// Compiled when first used, once for all copies.
+    regex: Arc<OnceLock<Option<regex::bytes::Regex>>>,
 }
 
 /// Where a pattern has to match.
@@ -87,7 +88,7 @@ impl Pattern {
     fn new(text: &str, anchor: Anchor) -> Result<Self, PatternFault> {
         let portable = portable::check(text, anchor)?;
         let lowered = lower::lower(&portable, anchor);
-        Ok(Self { text: text.into(), anchor, lowered, regex: OnceLock::new() })
+        Ok(Self { text: text.into(), anchor, lowered, regex: Arc::default() })
     }
 
     /// The pattern as the user wrote it.

@@ -1,0 +1,110 @@
+//! The port table (S37).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CompileOptions, codes};
+use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
+use crate::hub::names::{Namespaced, Port, Transport};
+use crate::ir::{ListenerKey, PortTable, Protocol, Service};
+
+/// Keeps what the table before has, and gives new entries the lowest free port of their range.
+pub(super) fn listeners(
+    services: &BTreeMap<Namespaced, Service>,
+    options: &CompileOptions,
+    report: &mut Report,
+) -> PortTable {
+    // Each wanted listener with a service to name when it gets none.
+    let mut wanted: BTreeMap<ListenerKey, &Service> = BTreeMap::new();
+    for (name, service) in services {
+        for ((port, _), service_port) in &service.ports {
+            let key = match service_port.protocol {
+                Protocol::Http(_) => ListenerKey::Http(*port),
+                Protocol::Tcp => ListenerKey::Tcp(name.clone(), *port),
+                Protocol::Udp => ListenerKey::Udp(name.clone(), *port),
+            };
+            wanted.entry(key).or_insert(service);
+        }
+    }
+    let mut table = PortTable::default();
+    let mut taken: BTreeSet<(Transport, Port)> = BTreeSet::new();
+    for (key, port) in &options.port_table.entries {
+        let Some(service) = wanted.get(key) else { continue };
+        if taken.insert((transport(key), *port)) {
+            table.entries.insert(key.clone(), *port);
+        } else {
+            let message = format!("listen port {port} of `{key}` already is another listener's");
+            report.push(about(codes::LISTENER_TAKEN, &service.origin.object, message));
+        }
+    }
+    let mut next: BTreeMap<Range, u16> = BTreeMap::new();
+    for (key, service) in &wanted {
+        if table.entries.contains_key(key) {
+            continue;
+        }
+        let range = Range::of(key);
+        let (first, count) = range.ports(options);
+        let cursor = next.entry(range).or_insert(0);
+        let free = loop {
+            if *cursor >= count {
+                break None;
+            }
+            let port = first.checked_add(*cursor).and_then(Port::new);
+            *cursor += 1;
+            match port {
+                Some(port) if taken.insert((transport(key), port)) => break Some(port),
+                Some(_) => {}
+                None => break None,
+            }
+        };
+        match free {
+            Some(port) => {
+                table.entries.insert(key.clone(), port);
+            }
+            None => {
+                let message =
+                    format!("no listen port is left for `{key}`, which node proxies therefore do not serve");
+                report.push(
+                    about(codes::LISTENERS_EXHAUSTED, &service.origin.object, message)
+                        .with_help(format!("the range has {count} ports from {first}; give it more")),
+                );
+            }
+        }
+    }
+    table
+}
+
+fn about(code: crate::diag::Code, service: &ObjectRef, message: String) -> Diagnostic {
+    Diagnostic::new(code, service, FieldPath::root().fields(&["spec", "ports"]), message)
+}
+
+fn transport(key: &ListenerKey) -> Transport {
+    match key {
+        ListenerKey::Http(_) | ListenerKey::Tcp(..) => Transport::Tcp,
+        ListenerKey::Udp(..) => Transport::Udp,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Range {
+    Http,
+    Tcp,
+    Udp,
+}
+
+impl Range {
+    fn of(key: &ListenerKey) -> Self {
+        match key {
+            ListenerKey::Http(_) => Self::Http,
+            ListenerKey::Tcp(..) => Self::Tcp,
+            ListenerKey::Udp(..) => Self::Udp,
+        }
+    }
+
+    fn ports(self, options: &CompileOptions) -> (u16, u16) {
+        match self {
+            Self::Http => options.port_ranges.http,
+            Self::Tcp => options.port_ranges.tcp,
+            Self::Udp => options.port_ranges.udp,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Route groups → HTTP matches (S6–S11, S26).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::codes;
+use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
+use crate::hub::names::Namespaced;
+use crate::hub::{self, Hub, RouteGroup};
+use crate::ir::pattern::PatternFault;
+use crate::ir::{HeaderMatch, HttpMatch, Methods, Origin, Pattern};
+
+/// A group, resolved.
+pub(super) struct Group {
+    /// In order; `None`: faulty, contributes nothing.
+    matches: Vec<Option<HttpMatch>>,
+    /// Places of the matches by name.
+    by_name: BTreeMap<Arc<str>, Vec<usize>>,
+}
+
+impl Group {
+    /// All matches that contribute.
+    pub(super) fn all(&self) -> impl Iterator<Item = &HttpMatch> {
+        self.matches.iter().flatten()
+    }
+
+    /// The match of this name: unknown, ambiguous, faulty (reported already) or there.
+    pub(super) fn named(&self, name: &str) -> Result<Option<&HttpMatch>, NameFault> {
+        match self.by_name.get(name).map(Vec::as_slice) {
+            None | Some([]) => Err(NameFault::Unknown),
+            Some([place]) => Ok(self.matches.get(*place).and_then(Option::as_ref)),
+            Some(_) => Err(NameFault::Ambiguous),
+        }
+    }
+
+    /// Names of the matches.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(|n| &**n)
+    }
+}
+
+/// Why a name of a match is not resolved.
+pub(super) enum NameFault {
+    Unknown,
+    Ambiguous,
+}
+
+/// All groups, with their faults reported once.
+pub(super) fn groups(hub: &Hub, report: &mut Report) -> BTreeMap<Namespaced, Group> {
+    hub.route_groups.iter().map(|(name, group)| (name.clone(), resolve(group, report))).collect()
+}
+
+/// Where the matches of a group stand in its version.
+pub(crate) fn matches_path(version: &str) -> FieldPath {
+    match version {
+        "v1alpha1" | "v1alpha2" => FieldPath::root().field("matches"),
+        _ => FieldPath::root().fields(&["spec", "matches"]),
+    }
+}
+
+fn resolve(group: &RouteGroup, report: &mut Report) -> Group {
+    let object = Arc::new(group.object_ref());
+    let list = matches_path(group.meta.version);
+    let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
+    let mut matches = Vec::with_capacity(group.matches.len());
+    for (place, source) in group.matches.iter().enumerate() {
+        let path = list.clone().index(place);
+        let places = by_name.entry(source.name.clone()).or_default();
+        if let [first] = places.as_slice() {
+            report.push(
+                Diagnostic::new(
+                    codes::MATCH_NAME_TWICE,
+                    &object,
+                    path.clone().field("name"),
+                    format!("the name `{}` stands twice, so rules cannot refer to it", source.name),
+                )
+                .with_related(
+                    "the first one",
+                    &object,
+                    list.clone().index(*first).field("name"),
+                ),
+            );
+        }
+        places.push(place);
+        matches.push(one(source, &object, &path, report));
+    }
+    Group { matches, by_name }
+}
+
+fn one(
+    source: &hub::HttpMatch,
+    object: &Arc<ObjectRef>,
+    path: &FieldPath,
+    report: &mut Report,
+) -> Option<HttpMatch> {
+    let mut sound = true;
+    let mut bad_pattern = |fault: PatternFault, text: &str, at: FieldPath| {
+        let part = text.get(fault.span.clone()).unwrap_or_default();
+        let place = if part.is_empty() { String::new() } else { format!(" (at `{part}`)") };
+        let mut d = Diagnostic::new(codes::BAD_PATTERN, object, at, format!("{}{place}", fault.message));
+        d.help = fault.help;
+        report.push(d);
+        sound = false;
+    };
+    let mut pattern = None;
+    if let Some(text) = &source.path_regex {
+        match Pattern::path(text) {
+            Ok(p) => pattern = Some(p),
+            Err(fault) => bad_pattern(fault, text, path.clone().field("pathRegex")),
+        }
+    }
+    let mut headers: BTreeMap<Arc<str>, Pattern> = BTreeMap::new();
+    let mut refused = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, text) in source.headers.iter().flatten() {
+        let at = path.clone().field("headers");
+        match header_name(name) {
+            Err(why) => refused.push(Diagnostic::new(
+                codes::BAD_HEADER,
+                object,
+                at,
+                format!("`{name}` cannot be matched: {why}"),
+            )),
+            Ok(canonical) if !seen.insert(canonical.clone()) => {
+                refused.push(Diagnostic::new(
+                    codes::HEADER_TWICE,
+                    object,
+                    at,
+                    format!("the header `{name}` stands twice"),
+                ));
+            }
+            Ok(canonical) => match Pattern::value(text) {
+                Ok(value) => {
+                    headers.insert(canonical, value);
+                }
+                Err(fault) => bad_pattern(fault, text, at),
+            },
+        }
+    }
+    sound &= refused.is_empty();
+    refused.into_iter().for_each(|d| report.push(d));
+    // SPEC: S10. Absent, empty and `*` all mean any method.
+    let methods = match &source.methods {
+        None => Methods::Any,
+        Some(methods) if methods.is_empty() || methods.iter().any(|m| &**m == "*") => Methods::Any,
+        Some(methods) => Methods::Only(methods.iter().cloned().collect()),
+    };
+    sound.then(|| HttpMatch {
+        path: pattern.filter(|p| *p.lowered() != crate::ir::pattern::Lowered::Any),
+        methods,
+        headers: headers.into_iter().map(|(name, value)| HeaderMatch { name, value }).collect(),
+        origin: Origin::field(object.clone(), path.clone()),
+    })
+}
+
+/// The name in lower case, `:authority` as `host`; or why it cannot be matched (S7).
+fn header_name(name: &str) -> Result<Arc<str>, &'static str> {
+    let lower = name.to_ascii_lowercase();
+    if lower == ":authority" {
+        return Ok("host".into());
+    }
+    if lower.starts_with(':') {
+        return Err("pseudo-headers other than `:authority` are not header fields");
+    }
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if lower.is_empty() || !lower.bytes().all(token) {
+        return Err("it is not a header name");
+    }
+    let owned = matches!(
+        lower.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "content-length"
+            | "forwarded"
+            | "x-real-ip"
+    ) || lower.starts_with("x-forwarded-")
+        || lower.starts_with("x-envoy-");
+    if owned { Err("proxies own or rewrite it") } else { Ok(lower.into()) }
+}

@@ -1,0 +1,344 @@
+//! TrafficSplits → routes (S13–S20).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::matches::Group;
+use super::{CompileOptions, DeadBackends, codes};
+use crate::diag::suggest::closest;
+use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
+use crate::hub::names::{Name, Namespaced, Port, Transport};
+use crate::hub::{Hub, TrafficSplit};
+use crate::ir::{
+    HttpMatch, Methods, Origin, Pool, PoolKey, Protocol, Route, RouteCondition, Service, Target,
+};
+
+/// A split whose references hold.
+struct Accepted<'h> {
+    split: &'h TrafficSplit,
+    object: Arc<ObjectRef>,
+    /// `None`: unconditional.
+    condition: Option<Vec<HttpMatch>>,
+    /// Services with summed weights and the place of their first mention, in order of mention.
+    backends: Vec<(Namespaced, u64, usize)>,
+}
+
+pub(super) fn routes(
+    hub: &Hub,
+    groups: &BTreeMap<Namespaced, Group>,
+    pools: &BTreeMap<PoolKey, Pool>,
+    options: &CompileOptions,
+    services: &mut BTreeMap<Namespaced, Service>,
+    report: &mut Report,
+) {
+    let mut by_root: BTreeMap<Namespaced, Vec<Accepted<'_>>> = BTreeMap::new();
+    for (name, split) in &hub.splits {
+        let mut pass = Pass { name, object: Arc::new(split.object_ref()), services, options, report };
+        if let Some((root, accepted)) = pass.accept(split, groups) {
+            by_root.entry(root).or_default().push(accepted);
+        }
+    }
+    for (root, mut splits) in by_root {
+        in_order_of_precedence(&mut splits, report);
+        let mut built = Vec::new();
+        if let Some(service) = services.get(&root) {
+            for (key, port) in &service.ports {
+                for accepted in &splits {
+                    if accepted.condition.is_some() && !matches!(port.protocol, Protocol::Http(_)) {
+                        continue;
+                    }
+                    let targets = targets(accepted, *key, port.protocol, services, pools, options, report);
+                    if let Some(route) = targets.map(|targets| route(accepted, targets)) {
+                        built.push((*key, route));
+                    }
+                }
+            }
+        }
+        let Some(service) = services.get_mut(&root) else { continue };
+        for (key, route) in built {
+            if let Some(port) = service.ports.get_mut(&key) {
+                match route.condition {
+                    // Before the last one, which serves everything else.
+                    RouteCondition::AnyOf(_) => {
+                        port.routes.insert(port.routes.len().saturating_sub(1), route)
+                    }
+                    RouteCondition::Everything => {
+                        port.routes.pop();
+                        port.routes.push(route);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn route(accepted: &Accepted<'_>, targets: Vec<Target>) -> Route {
+    Route {
+        condition: accepted.condition.clone().map_or(RouteCondition::Everything, RouteCondition::AnyOf),
+        targets,
+        origin: Origin::object(accepted.object.clone()),
+    }
+}
+
+/// How many tests a match makes.
+fn tests(m: &HttpMatch) -> usize {
+    usize::from(m.path.is_some()) + usize::from(m.methods != Methods::Any) + m.headers.len()
+}
+
+/// S18: conditional ones first, more conditions first, then the oldest, then by name. A second unconditional one is reported and removed.
+fn in_order_of_precedence(splits: &mut Vec<Accepted<'_>>, report: &mut Report) {
+    // SPEC: S18. Conditions are the tests (path, methods, each header) of all matches. A split that was never created (a manifest) is
+    // newer than any that was. Test: s18_precedence_of_splits.
+    splits.sort_by_key(|s| {
+        let conditions: usize = s.condition.iter().flatten().map(tests).sum();
+        let created = s.split.meta.created.clone();
+        (
+            s.condition.is_none(),
+            std::cmp::Reverse(conditions),
+            created.is_none(),
+            created,
+            s.split.meta.name.clone(),
+        )
+    });
+    let mut winner: Option<Arc<ObjectRef>> = None;
+    splits.retain(|s| {
+        if s.condition.is_some() {
+            return true;
+        }
+        match &winner {
+            None => {
+                winner = Some(s.object.clone());
+                true
+            }
+            Some(first) => {
+                let path = FieldPath::root().fields(&["spec", "service"]);
+                let message = format!(
+                    "`{}` already is split unconditionally, so this split is not accepted",
+                    s.split.service
+                );
+                report.push(
+                    Diagnostic::new(codes::SPLIT_SECOND, &s.object, path.clone(), message).with_related(
+                        "the split that holds",
+                        first,
+                        path,
+                    ),
+                );
+                false
+            }
+        }
+    });
+}
+
+struct Pass<'a> {
+    name: &'a Namespaced,
+    object: Arc<ObjectRef>,
+    services: &'a BTreeMap<Namespaced, Service>,
+    options: &'a CompileOptions,
+    report: &'a mut Report,
+}
+
+impl Pass<'_> {
+    fn fault(&mut self, code: Code, path: FieldPath, message: String, help: Option<String>) {
+        let mut d = Diagnostic::new(code, &self.object, path, message);
+        d.help = help;
+        self.report.push(d);
+    }
+
+    fn in_namespace(&self, name: &str) -> Namespaced {
+        Namespaced { namespace: self.name.namespace.clone(), name: Name::from(name) }
+    }
+
+    fn similar(&self, name: &str) -> Option<String> {
+        let namespace = &self.name.namespace;
+        let known = self.services.keys().filter(|n| n.namespace == *namespace).map(|n| n.name.as_str());
+        closest(name, known).map(|n| format!("did you mean `{n}`?"))
+    }
+
+    fn accept<'h>(
+        &mut self,
+        split: &'h TrafficSplit,
+        groups: &BTreeMap<Namespaced, Group>,
+    ) -> Option<(Namespaced, Accepted<'h>)> {
+        let root = self.root(split);
+        let condition = self.condition(split, groups);
+        let backends = self.backends(split);
+        let (root, condition, backends) = (root?, condition?, backends?);
+        Some((root, Accepted { split, object: self.object.clone(), condition, backends }))
+    }
+
+    // SPEC: S13. `name`, `name.namespace`, `name.namespace.svc`, `name.namespace.svc.<cluster domain>`.
+    fn root(&mut self, split: &TrafficSplit) -> Option<Namespaced> {
+        let path = FieldPath::root().fields(&["spec", "service"]);
+        let text = &*split.service;
+        let own = self.name.namespace.clone();
+        let (name, rest) = text.split_once('.').map_or((text, None), |(name, rest)| (name, Some(rest)));
+        let understood = match rest {
+            None => true,
+            Some(rest) => {
+                let rest = rest.strip_suffix('.').unwrap_or(rest);
+                let tail = rest.strip_prefix(own.as_str());
+                tail.is_some_and(|t| {
+                    t.is_empty()
+                        || t == ".svc"
+                        || t.strip_prefix(".svc.") == Some(&*self.options.settings.cluster_domain)
+                })
+            }
+        };
+        if !understood || name.is_empty() {
+            let message = format!(
+                "`{text}` does not name a Service of namespace `{own}`, so the split is not accepted"
+            );
+            let help = Some(format!("write the name of the Service alone, or `{name}.{own}`"));
+            self.fault(codes::SPLIT_ROOT_FORM, path, message, help);
+            return None;
+        }
+        let root = self.in_namespace(name);
+        if !self.services.contains_key(&root) {
+            let message = format!("there is no Service `{root}`, so the split is not accepted");
+            let help = self.similar(name);
+            self.fault(codes::SPLIT_ROOT_MISSING, path, message, help);
+            return None;
+        }
+        Some(root)
+    }
+
+    /// The outer `None`: not accepted (S17).
+    fn condition(
+        &mut self,
+        split: &TrafficSplit,
+        groups: &BTreeMap<Namespaced, Group>,
+    ) -> Option<Option<Vec<HttpMatch>>> {
+        let Some(references) = split.matches.as_ref().filter(|m| !m.is_empty()) else { return Some(None) };
+        let mut out = Some(Vec::new());
+        for (place, reference) in references.iter().enumerate() {
+            let path = FieldPath::root().fields(&["spec", "matches"]).index(place);
+            let name = self.in_namespace(&reference.name);
+            if &*reference.kind != "HTTPRouteGroup" {
+                let message =
+                    format!("the kind `{}` is unknown, so the split is not accepted", reference.kind);
+                let help = Some("conditions are HTTPRouteGroups".into());
+                self.fault(codes::SPLIT_GROUP_MISSING, path.field("kind"), message, help);
+                out = None;
+                continue;
+            }
+            match groups.get(&name) {
+                Some(group) => {
+                    if let Some(out) = &mut out {
+                        out.extend(group.all().cloned());
+                    }
+                }
+                None => {
+                    let known =
+                        groups.keys().filter(|n| n.namespace == name.namespace).map(|n| n.name.as_str());
+                    let help = closest(&reference.name, known).map(|n| format!("did you mean `{n}`?"));
+                    let message =
+                        format!("there is no HTTPRouteGroup `{name}`, so the split is not accepted");
+                    self.fault(codes::SPLIT_GROUP_MISSING, path.field("name"), message, help);
+                    out = None;
+                }
+            }
+        }
+        out.map(Some)
+    }
+
+    // SPEC: S15. A faulty weight makes the whole split unaccepted: leaving out one backend would invent a ratio.
+    // Test: s15_a_negative_weight_is_not_accepted.
+    fn backends(&mut self, split: &TrafficSplit) -> Option<Vec<(Namespaced, u64, usize)>> {
+        let list = FieldPath::root().fields(&["spec", "backends"]);
+        let mut out: Vec<(Namespaced, u64, usize)> = Vec::new();
+        let mut sound = true;
+        for (place, backend) in split.backends.iter().enumerate() {
+            let name = self.in_namespace(&backend.service);
+            let Ok(weight) = u32::try_from(backend.weight) else {
+                let message =
+                    format!("the weight {} is out of range, so the split is not accepted", backend.weight);
+                let help = Some("weights are whole numbers from 0 to 4294967295".into());
+                self.fault(codes::SPLIT_WEIGHT, list.clone().index(place).field("weight"), message, help);
+                sound = false;
+                continue;
+            };
+            if !self.services.contains_key(&name) {
+                let message = format!(
+                    "there is no Service `{name}`, so this backend is left out and the others share its traffic"
+                );
+                let help = self.similar(&backend.service);
+                self.fault(
+                    codes::SPLIT_BACKEND_UNUSABLE,
+                    list.clone().index(place).field("service"),
+                    message,
+                    help,
+                );
+                continue;
+            }
+            match out.iter_mut().find(|(n, ..)| *n == name) {
+                Some((_, sum, _)) => *sum += u64::from(weight),
+                None => out.push((name, u64::from(weight), place)),
+            }
+        }
+        if sound && out.iter().all(|(_, weight, _)| *weight == 0) {
+            let message = "no backend takes traffic, so the split is not accepted".to_owned();
+            self.fault(codes::SPLIT_NOTHING_LEFT, list, message, None);
+            return None;
+        }
+        sound.then_some(out)
+    }
+}
+
+/// Targets of one root port; `None`: the split is not accepted for it (S14, S15, S20).
+fn targets(
+    accepted: &Accepted<'_>,
+    (port, transport): (Port, Transport),
+    protocol: Protocol,
+    services: &BTreeMap<Namespaced, Service>,
+    pools: &BTreeMap<PoolKey, Pool>,
+    options: &CompileOptions,
+    report: &mut Report,
+) -> Option<Vec<Target>> {
+    let list = FieldPath::root().fields(&["spec", "backends"]);
+    let mut usable: Vec<(PoolKey, u64, usize)> = Vec::new();
+    for (service, weight, place) in &accepted.backends {
+        let pool = PoolKey { service: service.clone(), port, transport };
+        let found = services.get(service).and_then(|s| s.ports.get(&(port, transport)));
+        // SPEC: S14. A port of another protocol (HTTP against TCP) counts as lacking: the same bytes would mean something else.
+        // Test: s14_a_port_of_another_protocol_is_lacking.
+        if found.is_some_and(|p| std::mem::discriminant(&p.protocol) == std::mem::discriminant(&protocol)) {
+            usable.push((pool, *weight, *place));
+        } else {
+            let path = list.clone().index(*place).field("service");
+            let what = if found.is_some() { "speaks another protocol on" } else { "has no" };
+            let message = format!("Service `{service}` {what} port {port}, so it is left out for that port");
+            report.push(Diagnostic::new(codes::SPLIT_BACKEND_UNUSABLE, &accepted.object, path, message));
+        }
+    }
+    if options.dead_backends == DeadBackends::Drop {
+        let alive =
+            |(pool, ..): &(PoolKey, u64, usize)| pools.get(pool).is_some_and(|p| p.ready().next().is_some());
+        if usable.iter().any(|u| u.1 > 0 && alive(u)) {
+            usable.retain(alive);
+        }
+    }
+    let divisor = usable.iter().map(|u| u.1).fold(0, gcd);
+    if divisor == 0 {
+        let message = format!("no backend takes traffic of port {port}, so the split is not accepted for it");
+        report.push(Diagnostic::new(codes::SPLIT_NOTHING_LEFT, &accepted.object, list, message));
+        return None;
+    }
+    let sum: u64 = usable.iter().map(|u| u.1 / divisor).sum();
+    if u32::try_from(sum).is_err() {
+        let message = format!(
+            "the weights add up to {sum}, which does not fit in 32 bits, so the split is not accepted"
+        );
+        report.push(Diagnostic::new(codes::SPLIT_WEIGHT, &accepted.object, list, message));
+        return None;
+    }
+    let target = |(pool, weight, place): (PoolKey, u64, usize)| {
+        let origin = Origin::field(accepted.object.clone(), list.clone().index(place));
+        // Each weight is at most the sum, which fits.
+        Target { pool, weight: u32::try_from(weight / divisor).unwrap_or(u32::MAX), origin }
+    };
+    Some(usable.into_iter().map(target).collect())
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,65 @@
+//! Services → ports with protocol and policy, each with the one route to its own endpoints (S34, S36).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::endpoints::transport;
+use super::{CompileOptions, annotations, codes, protocol};
+use crate::cluster::{Cluster, ServiceKind};
+use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
+use crate::hub::names::Namespaced;
+use crate::ir::{
+    Origin, PoolKey, Protocol, Route, RouteCondition, Service, ServicePort, Target, TrafficPolicy,
+};
+
+pub(super) fn services(
+    cluster: &Cluster,
+    options: &CompileOptions,
+    report: &mut Report,
+) -> BTreeMap<Namespaced, Service> {
+    let mut out = BTreeMap::new();
+    for (name, service) in &cluster.services {
+        // An alias for a name outside has no endpoints and no pods to authorise at.
+        if matches!(service.kind, ServiceKind::ExternalName(_)) {
+            continue;
+        }
+        let object = Arc::new(ObjectRef::new("", "v1", "Service", name));
+        let settings = annotations::settings(service, &object, options, &cluster.services, report);
+        let mut ports = BTreeMap::new();
+        for (place, port) in service.ports.iter().enumerate() {
+            let found = protocol::protocol(port, settings.annotated, options.default_protocol);
+            let (Some((protocol, decided_by)), Some(transport)) = (found, transport(port.protocol)) else {
+                let path = FieldPath::root().fields(&["spec", "ports"]).index(place).field("protocol");
+                let message = format!("port {} speaks SCTP and is not reachable through the mesh", port.port);
+                report.push(Diagnostic::new(codes::SCTP, &object, path, message));
+                continue;
+            };
+            let pool = PoolKey { service: name.clone(), port: port.port, transport };
+            let has_pool = |key: &PoolKey| {
+                cluster.services.get(&key.service).is_some_and(|s| {
+                    s.ports.iter().any(|p| {
+                        p.port == key.port && super::endpoints::transport(p.protocol) == Some(key.transport)
+                    })
+                })
+            };
+            let policy = match protocol {
+                Protocol::Http(_) => settings.policy(&pool, has_pool),
+                Protocol::Tcp | Protocol::Udp => TrafficPolicy::default(),
+            };
+            let origin = Origin::object(object.clone());
+            let route = Route {
+                condition: RouteCondition::Everything,
+                targets: vec![Target { pool, weight: 1, origin: origin.clone() }],
+                origin,
+            };
+            ports.insert(
+                (port.port, transport),
+                ServicePort { protocol, decided_by, routes: vec![route], policy },
+            );
+        }
+        let mode = options.mode.of(cluster.namespaces.get(&name.namespace));
+        let origin = Origin::object(object);
+        out.insert(name.clone(), Service { addresses: service.addresses.clone(), mode, ports, origin });
+    }
+    out
+}

@@ -1,0 +1,1 @@
+//! Rules S13–S37, each by a small world.
