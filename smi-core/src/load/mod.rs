@@ -7,8 +7,9 @@
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!
 //! - [`yaml`]: text → trees · [`tree`] · [`scalar`]: what `yes` and `014` mean · [`de`]: trees → types
-//! - `json`: JSON that YAML does not read · `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
+//! - `block`: a fast reader for simple YAML · `json`: JSON that YAML does not read · `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
 
+mod block;
 pub mod codes;
 pub mod de;
 mod json;

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
 
+use super::block;
 use super::limits::Limits;
 use super::scalar::{self, Scalar};
 use super::tree::{Entry, Kind, Node, Text};
@@ -73,6 +74,14 @@ fn is_prologue(piece: &str) -> bool {
 /// # Errors
 /// The first fault. Documents that `...` ends before it are not taken either: kubectl would refuse the whole piece.
 pub fn parse<'a>(text: &'a str, offset: usize, limits: &Limits) -> Result<Vec<Node<'a>>, Fault> {
+    match block::parse(text, offset, limits) {
+        Some(document) => Ok(vec![document]),
+        None => parse_all(text, offset, limits),
+    }
+}
+
+/// The same with the complete parser.
+pub(super) fn parse_all<'a>(text: &'a str, offset: usize, limits: &Limits) -> Result<Vec<Node<'a>>, Fault> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     // Like libyaml, which kubectl's reader is a port of.
@@ -262,7 +271,8 @@ impl<'a, 'l> Builder<'a, 'l> {
         let Frame { start, flow, content, .. } = frame;
         match content {
             Content::Seq(items) => {
-                // The end of a block collection is reported where the next token begins.
+                // The end of a block collection is reported where the next token begins, the beginning sometimes at the first dash.
+                let start = if flow { start } else { items.first().map_or(start, |n| n.start) };
                 let end = if flow { end } else { items.last().map_or(start, |n| n.end) };
                 Ok(Node { start, end, kind: Kind::Seq(items) })
             }

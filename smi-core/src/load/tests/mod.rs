@@ -397,3 +397,156 @@ fn order_of_documents_and_inputs_does_not_matter() {
     let messages = |world: &World| world.report.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(messages(&one), messages(&other));
 }
+
+/// Lines of manifests, simple and odd ones, at any indentation.
+fn lines() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let content = prop::sample::select(vec![
+        "a: 1",
+        "b: x y",
+        "c:",
+        "d: ",
+        "- e",
+        "- f: 1",
+        "-",
+        "- ",
+        "- - g",
+        "-   h: 2",
+        "i: [1, b, 'c']",
+        "j: {k: 1, \"l\": [m]}",
+        "n: []",
+        "o: {}",
+        "p: 'q r'",
+        "q: \"s\"",
+        "'r': 1",
+        "\"t\": u # v",
+        "# w",
+        "x: y # z",
+        "y: a:b",
+        "z: a: b",
+        "aa: b #c",
+        "bb: #d",
+        "cc: 'it''s'",
+        "dd: \"e\\n\"",
+        "ee: |",
+        "ff: >-",
+        "gg: &h i",
+        "ii: *h",
+        "jj: !k l",
+        "null: 1",
+        "on: 1",
+        "014: 1",
+        "kk: -1",
+        "ll: - 1",
+        "mm: ~",
+        "<<: {}",
+        "nn: [a b]",
+        "oo: [a,b]",
+        "pp: {a}",
+        "qq: [",
+        "]",
+        "rr: {a: }",
+        "ss: [a, ]",
+        "text",
+        "tt : 1",
+        "uu: \"v\" w",
+        "---",
+        "...",
+        "--- a",
+        "vv: %w",
+        "ww: @x",
+        "xx: `y`",
+        "yy: ?",
+        "zz: , ",
+        "é: 1",
+        "\tt: 1",
+        "a.b/c-d: e",
+        "-a: 1",
+        "?: 1",
+        "ab: 'c' # d",
+        "ac: [a]# b",
+        "ad: {a: b} # c",
+        "ae: a#b",
+        "af: :b",
+        "ag: (x)",
+        "ah: +1",
+        "ai: .5",
+        "aj: a\u{7f}",
+        "ak: [-1]",
+        "al: [a: b]",
+    ]);
+    prop::collection::vec((0_usize..7, content), 1..10).prop_map(|lines| {
+        lines.iter().map(|(indent, line)| format!("{}{line}\n", " ".repeat(*indent))).collect()
+    })
+}
+
+/// Manifests of simple lines whose indentation mostly fits.
+fn tidy() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let line = prop::sample::select(vec![
+        "k#:",
+        "k#:",
+        "k#:",
+        "- k#: v",
+        "- k#: v",
+        "- k#:",
+        "- s",
+        "k#: v",
+        "k#: [a, {b: c}]",
+        "k#: {}",
+        "k#: 'x' # y",
+        "# c",
+        "",
+        "- [a]",
+        "-",
+        "k#: a b: c",
+        "k#: x\u{20}\u{20}",
+    ]);
+    let step = prop::sample::select(vec![0_isize, 0, 0, 2, 2, -2, -2, -4, 1, -6]);
+    prop::collection::vec((step, line), 1..14).prop_map(|lines| {
+        let mut indent = 0_usize;
+        let mut text = String::new();
+        for (i, (step, line)) in lines.iter().enumerate() {
+            if i > 0 {
+                indent = indent.saturating_add_signed(*step);
+            }
+            text += &format!("{}{}\n", " ".repeat(indent), line.replace('#', &i.to_string()));
+        }
+        text
+    })
+}
+
+/// Whether the fast reader took it.
+fn agree(text: &str) -> bool {
+    let limits = Limits::default();
+    let Some(fast) = block::parse(text, 7, &limits) else { return false };
+    assert_eq!(Ok(vec![fast]), yaml::parse_all(text, 7, &limits), "{text}");
+    true
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn the_fast_reader_agrees(text in lines()) {
+        agree(&text);
+    }
+
+    #[test]
+    fn the_fast_reader_agrees_on_tidy_text(text in tidy()) {
+        agree(&text);
+        agree(text.trim_end());
+    }
+}
+
+#[test]
+fn the_fast_reader_reads_what_manifests_are_made_of() {
+    for text in [
+        service("web"),
+        format!("--- # first\n{}", service("web").replace("spec:", "\n# c\nspec:")),
+        "a:\n- b: 1\n  c:\n  - d\n  - e: {f: [g, 'h i']}\ni:\n  - j\nk:\nl: 'x'".to_owned(),
+        "a:\n  - b: 1\n    c:\n      d: e\n  -\n    f: \"g\"\n".to_owned(),
+    ] {
+        assert!(agree(&text), "{text}");
+    }
+}
