@@ -14,7 +14,7 @@ mod wire;
 mod tests;
 
 pub use collect::merge_endpoints;
-pub use read::{ClusterObject, Decoded, decode};
+pub use read::{ClusterObject, Decoded, decode, is_read};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -22,6 +22,7 @@ pub(super) struct Objects {
 }
 
 /// A document or an item of a list.
+#[derive(Clone, Copy)]
 struct Item<'n, 'a> {
     node: &'n Node<'a>,
     part: Part,
@@ -46,12 +47,24 @@ impl Objects {
             self.report.push(diagnostic.with_help("read the output of `kubectl kustomize` instead"));
             return;
         }
-        let Some((api_version, kind)) = self.type_meta(root, part, None) else { return };
-        match (kind.strip_suffix("List"), root.get("items")) {
-            (Some(item_kind), Some(items)) if !AnyObject::is_known(api_version, kind) => {
-                self.list(items, part, (api_version, item_kind));
-            }
-            _ => self.object(&Item { node: root, part, api_version, kind }),
+        if let Some((api_version, kind)) = self.type_meta(root, part, None) {
+            self.item(&Item { node: root, part, api_version, kind });
+        }
+    }
+
+    /// Reads an object, or the objects of a list.
+    fn item(&mut self, item: &Item<'_, '_>) {
+        let Item { node, part, api_version, kind } = *item;
+        // Other kinds may be called lists too, but what they list is not known here.
+        let of = kind.strip_suffix("List").filter(|of| {
+            !AnyObject::is_known(api_version, kind)
+                && (of.is_empty()
+                    || AnyObject::is_known(api_version, of)
+                    || cluster::is_read(api_version, of))
+        });
+        match (of, node.get("items")) {
+            (Some(of), Some(items)) => self.list(items, part, (api_version, of)),
+            (_, None) | (None, _) => self.object(item),
         }
     }
 
@@ -66,7 +79,7 @@ impl Objects {
             // A plain `List` says nothing of its items.
             let defaults = (!defaults.1.is_empty()).then_some(defaults);
             if let Some((api_version, kind)) = self.type_meta(node, part, defaults) {
-                self.object(&Item { node, part, api_version, kind });
+                self.item(&Item { node, part, api_version, kind });
             }
         }
     }

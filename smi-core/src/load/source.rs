@@ -124,7 +124,7 @@ impl Sources {
     /// The key of a field, where it has one and exists.
     #[must_use]
     pub fn locate_key(&self, object: &ObjectRef, path: &FieldPath) -> Option<Span> {
-        let part = self.places.get(object)?;
+        let part = self.part(object)?;
         let key = self.with_root(part, |root| {
             let found = walk(root, path);
             found.whole.then_some(found.key).flatten().map(|key| (key.key_start, key.key_end))
@@ -151,9 +151,20 @@ impl Sources {
         path: &FieldPath,
         show: impl FnOnce(&Found<'_, '_>) -> (u32, u32),
     ) -> Option<Span> {
-        let part = self.places.get(object)?;
+        let part = self.part(object)?;
         let (start, end) = self.with_root(part, |root| show(&walk(root, path)))?;
         Some(Span { source: part.source, start, end })
+    }
+
+    /// Where an object stands. An object that was converted goes by another version than its text.
+    fn part(&self, object: &ObjectRef) -> Option<&Part> {
+        let same = |other: &ObjectRef| {
+            (&other.group, &other.kind, &other.namespace, &other.name)
+                == (&object.group, &object.kind, &object.namespace, &object.name)
+        };
+        self.places
+            .get(object)
+            .or_else(|| self.places.iter().find(|(other, _)| same(other)).map(|(_, part)| part))
     }
 
     /// Parses the part of a text that an object stands in.
@@ -207,7 +218,12 @@ struct Found<'n, 'a> {
 
 fn walk<'n, 'a>(root: &'n Node<'a>, path: &FieldPath) -> Found<'n, 'a> {
     let mut found = Found { node: root, key: None, whole: true };
-    for segment in path.segments() {
+    // The oldest versions have at the top level what the others have in `spec`.
+    let segments = match path.segments() {
+        [Segment::Field(spec), rest @ ..] if spec.as_ref() == "spec" && root.entry("spec").is_none() => rest,
+        all => all,
+    };
+    for segment in segments {
         let next = match (segment, &found.node.kind) {
             (Segment::Field(name), Kind::Map(_)) => found.node.entry(name).map(|e| (&e.value, Some(e))),
             // Header matches may be a list of maps, which the model shows as one map (S3).

@@ -151,6 +151,12 @@ pub struct Decoded {
     pub report: Report,
 }
 
+/// Whether [`decode`] reads objects of this kind and version.
+#[must_use]
+pub fn is_read(api_version: &str, kind: &str) -> bool {
+    find(api_version, kind).is_some_and(|(_, current)| current)
+}
+
 /// Reads an object of a kind that is known here; `None` for all others.
 ///
 /// # Errors

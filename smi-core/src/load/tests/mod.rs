@@ -72,6 +72,40 @@ fn spec(spec: &str) -> World {
 }
 
 #[test]
+fn places_are_right_after_a_byte_order_mark_and_with_crlf() {
+    let text = format!(
+        "\u{feff}{}",
+        service("web").replace("name: web", "name: web, labels: {é: 'ü'}").replace('\n', "\r\n")
+    );
+    let world = read(&text);
+    let object = ObjectRef::new("", "v1", "Service", &Namespaced::new("default", "web"));
+    let at = |path: FieldPath| {
+        let span = world.sources.locate(&object, &path).unwrap();
+        let LineColumn { line, column } = world.sources.line_column(span);
+        (line, column, world.sources.slice(span))
+    };
+    let root = FieldPath::root();
+    assert_eq!(at(root.clone().field("apiVersion")), (1, 13, "v1"));
+    assert_eq!(at(root.clone().field("kind")), (2, 7, "Service"));
+    assert_eq!(at(root.clone().fields(&["metadata", "labels", "é"])), (3, 35, "'ü'"));
+    let start =
+        world.sources.locate(&object, &root.clone().fields(&["metadata", "labels", "é"])).unwrap().start;
+    assert_eq!(text.find("'ü'"), Some(start as usize));
+    assert_eq!(at(root.fields(&["spec", "ports"]).index(0).field("port")), (5, 18, "80"));
+}
+
+#[test]
+fn old_shapes_and_converted_objects_are_found() {
+    let text = "apiVersion: access.smi-spec.io/v1alpha1\nkind: TrafficTarget\nmetadata: {name: a}\ndestination: {kind: ServiceAccount, name: b}\n";
+    let world = read(text);
+    let object =
+        ObjectRef::new("access.smi-spec.io", "v1alpha4", "TrafficTarget", &Namespaced::new("default", "a"));
+    let path = FieldPath::root().fields(&["spec", "destination", "name"]);
+    let place = world.sources.locate(&object, &path).unwrap();
+    assert_eq!(world.sources.slice(place), "b");
+}
+
+#[test]
 fn types_are_those_of_the_api_server() {
     let table = [
         (
@@ -277,6 +311,13 @@ items:
     let world = read(text);
     assert_eq!((findings(&world).len(), service_names(&world)), (0, vec!["default/a".to_owned()]));
     assert_eq!(findings(&read("apiVersion: v1\nkind: List\nitems: ~\n")), Vec::<String>::new());
+    // A list in a list, and a list of things that are not ours.
+    let inner =
+        text.replace("ServiceList", "List").replace("{metadata", "{apiVersion: v1, kind: Service, metadata");
+    let inner = inner.replace('\n', "\n  ");
+    let world = read(&format!("apiVersion: v1\nkind: List\nitems:\n- {inner}\n"));
+    assert_eq!((findings(&world), service_names(&world)), (vec![], vec!["default/a".to_owned()]));
+    assert_eq!(findings(&read("apiVersion: a/v1\nkind: AllowList\nitems: [1]\n")), Vec::<String>::new());
     assert_eq!(
         findings(&read("apiVersion: v1\nkind: List\nitems: {}\n")),
         ["SMI0005 3:8 \"{}\" `items` is not a list"]
