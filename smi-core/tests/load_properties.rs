@@ -119,8 +119,8 @@ proptest! {
         broken in fragments(),
         first in any::<bool>(),
     ) {
-        // What begins or ends documents, or repeats the names of the others, would be more than one broken document.
-        prop_assume!(!broken.contains("---") && !broken.contains("...") && !broken.contains('%') && !broken.contains("name: a"));
+        // What begins or ends documents would be more than one broken document, and without names there are no objects.
+        let broken = ["---", "...", "%", "name: a"].iter().fold(broken, |text, part| text.replace(part, ""));
         let (web, shop) = (service("web", 80), service("shop", 81));
         let alone = read(format!("{web}---\n{shop}").as_bytes());
         let text = if first { format!("{broken}\n---\n{web}---\n{shop}") } else { format!("{web}---\n{broken}\n---\n{shop}") };

@@ -7,7 +7,7 @@
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!
 //! - [`yaml`]: text → trees · [`tree`] · [`scalar`]: what `yes` and `014` mean · [`de`]: trees → types
-//! - `block`: a fast reader for simple YAML · `json`: JSON that YAML does not read · `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
+//! - `block`: a fast reader for simple YAML · `json`: JSON, several objects included · `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
 
 mod block;
 pub mod codes;
@@ -131,31 +131,14 @@ fn read_text(
             objects.report.push(Diagnostic::general(codes::NOT_UTF8, message).with_span(span));
             continue;
         }
-        let mut read = |part: Range<usize>, content: &str| -> Result<(), Fault> {
-            let documents = yaml::parse(content, part.start, limits)?;
-            for (index, root) in documents.iter().enumerate() {
-                let piece = (to_u32(part.start), to_u32(part.end));
-                let part = Part { source, piece, document: to_u32(index), item: None };
-                objects.document(root, part, name);
+        match yaml::parse(content, piece.start, limits) {
+            Err(fault) => objects.report.push(fault_diagnostic(&fault, source, content, piece.start)),
+            Ok(documents) => {
+                let piece = (to_u32(piece.start), to_u32(piece.end));
+                for (index, root) in documents.iter().enumerate() {
+                    objects.document(root, Part { source, piece, document: to_u32(index), item: None }, name);
+                }
             }
-            Ok(())
-        };
-        let faults: Vec<Fault> = match read(piece.clone(), content) {
-            Ok(()) => continue,
-            Err(fault) => match json::values(content) {
-                // kubectl takes JSON objects one after the other, which YAML does not.
-                Some(values) => values
-                    .into_iter()
-                    .filter_map(|v| {
-                        let part = piece.start + v.start..piece.start + v.end;
-                        read(part.clone(), text.get(part)?).err()
-                    })
-                    .collect(),
-                None => vec![fault],
-            },
-        };
-        for fault in faults {
-            objects.report.push(fault_diagnostic(&fault, source, content, piece.start));
         }
     }
 }

@@ -11,10 +11,10 @@ use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
 
-use super::block;
 use super::limits::Limits;
 use super::scalar::{self, Scalar};
 use super::tree::{Entry, Kind, Node, Text};
+use super::{block, json};
 
 /// Why a document cannot be read, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,10 +74,13 @@ fn is_prologue(piece: &str) -> bool {
 /// # Errors
 /// The first fault. Documents that `...` ends before it are not taken either: kubectl would refuse the whole piece.
 pub fn parse<'a>(text: &'a str, offset: usize, limits: &Limits) -> Result<Vec<Node<'a>>, Fault> {
-    match block::parse(text, offset, limits) {
-        Some(document) => Ok(vec![document]),
-        None => parse_all(text, offset, limits),
+    if let Some(document) = block::parse(text, offset, limits) {
+        return Ok(vec![document]);
     }
+    if let Some(objects) = json::parse(text, offset, limits) {
+        return Ok(objects);
+    }
+    parse_all(text, offset, limits)
 }
 
 /// The same with the complete parser.

@@ -591,3 +591,45 @@ fn the_fast_reader_reads_what_manifests_are_made_of() {
         assert!(agree(&text), "{text}");
     }
 }
+
+/// JSON values, with odd strings and numbers.
+fn json_values() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
+    use proptest::prelude::*;
+    use serde_json::Value;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[ -~\n\té\u{4e2d}😀\\\\\"]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map("[ -~é\n]{0,6}", inner, 0..6)
+                .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn json_is_yaml(value in json_values(), pretty in proptest::prelude::any::<bool>(), broken in "[ -~]?", at in proptest::prelude::any::<proptest::sample::Index>()) {
+        let value = serde_json::json!({ "v": value });
+        let mut text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let limits = Limits::default();
+        let tree = json::parse(&text, 3, &limits).expect("this is JSON");
+        assert_eq!(Ok(&tree), yaml::parse_all(&text, 3, &limits).as_ref());
+        let (read, _) = de::decode(&tree[0], |d| <serde_json::Value as serde::Deserialize>::deserialize(d));
+        assert_eq!(read.unwrap().to_string(), value.to_string());
+        // Spoilt text is refused or read alike.
+        let at = at.index(text.len());
+        if text.is_char_boundary(at) {
+            text.insert_str(at, &broken);
+            if let (Some(json), Ok(yaml)) = (json::parse(&text, 0, &limits), yaml::parse_all(&text, 0, &limits)) {
+                assert_eq!(json, yaml);
+            }
+            assert_eq!(json::parse(&text, 0, &limits).is_some(), serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{text}");
+        }
+    }
+}
