@@ -205,4 +205,26 @@ kind: Kustomization
 ## Fix
 
 Build it first: `kubectl kustomize . | smi check -`.";
+
+    NULL_FIELD = "SMI0011" "field-without-value" Warning "S1", "a field is null, and so absent",
+"## What it checks
+
+Fields of SMI objects have a value if they are written at all.
+
+## Why it matters
+
+Kubernetes takes null for absent, or refuses the object, depending on the kind. An absent `pathRegex`, `methods`, `headers` or `matches`
+means *any*, so a forgotten value can allow more than was meant.
+
+## Example
+
+```yaml
+matches:
+  - name: metrics
+    pathRegex:      # any path
+```
+
+## Fix
+
+Write the value, or remove the field.";
 }

@@ -3,7 +3,7 @@
 //! The API server's rules, not serde's leniency: a boolean or number is not a string and a string is not a number; null is absent (in
 //! structs) or empty (lists and maps). A key that stands twice in a map is an error: kubectl takes the last one or refuses, depending on
 //! how it is called, and which was meant cannot be known.
-//! Faults: the first one of an object ends its decoding ([`DeError`]); unknown fields are collected ([`Unknown`]).
+//! Faults: the first one of an object ends its decoding ([`DeError`]); unknown fields and nulls are collected ([`Notes`]).
 //! Absent: enums with content, bytes; no type here has them.
 
 use std::cell::RefCell;
@@ -39,6 +39,15 @@ pub struct Place {
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
+}
+
+/// What decoding noticed beside the value.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Fields that the type does not have, in the order of the text.
+    pub unknown: Vec<Unknown>,
+    /// Fields of the type that are null, and so absent.
+    pub null: Vec<Place>,
 }
 
 /// A field that the type does not have.
@@ -174,7 +183,7 @@ enum Step<'n> {
 #[derive(Debug, Default)]
 struct Context<'n> {
     steps: RefCell<Vec<Step<'n>>>,
-    unknown: RefCell<Vec<Unknown>>,
+    notes: RefCell<Notes>,
 }
 
 impl<'n> Context<'n> {
@@ -206,18 +215,18 @@ impl<'n> Context<'n> {
     }
 }
 
-/// Decodes a tree. The second value holds the fields that the type does not have, in the order of the text.
+/// Decodes a tree.
 ///
 /// # Errors
 /// The first fault, with its place.
 pub fn decode<'n, T>(
     node: &'n Node<'n>,
     read: impl FnOnce(NodeDeserializer<'_, 'n>) -> Result<T, DeError>,
-) -> (Result<T, DeError>, Vec<Unknown>) {
+) -> (Result<T, DeError>, Notes) {
     let context = Context::default();
     let result = read(NodeDeserializer { context: &context, node, key: None, siblings: &[] });
     let result = result.map_err(|e| context.place(e, node.caret(None)));
-    (result, context.unknown.into_inner())
+    (result, context.notes.into_inner())
 }
 
 /// A `Deserializer` that reads one value of a tree.
@@ -438,7 +447,7 @@ impl<'n> Deserializer<'n> for NodeDeserializer<'_, 'n> {
         {
             let place = Place { path: self.context.path(), start: entry.key_start, end: entry.key_end };
             let name = entry.key.clone().into_owned();
-            self.context.unknown.borrow_mut().push(Unknown { place, name, known: self.siblings });
+            self.context.notes.borrow_mut().unknown.push(Unknown { place, name, known: self.siblings });
         }
         visitor.visit_unit()
     }
@@ -490,6 +499,11 @@ impl<'n> MapAccess<'n> for Entries<'_, 'n> {
     fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
         for entry in self.entries.by_ref() {
             if self.skip_null && entry.value.is_null() {
+                if self.fields.contains(&entry.key.as_ref()) {
+                    let path = self.context.path().field(&entry.key);
+                    let place = Place { path, start: entry.key_start, end: entry.key_end };
+                    self.context.notes.borrow_mut().null.push(place);
+                }
                 continue;
             }
             self.value = Some(entry);

@@ -2,7 +2,7 @@
 //!
 //! Shape: [`load`] takes named texts and gives a [`World`]: SMI objects, facts of the cluster, the texts themselves for looking up places,
 //! and a report. It reads no files.
-//! Faults: `SMI0001`–`SMI0010`, and those of [`crate::hub::convert`] and [`crate::cluster`]; each leaves out one object (or, where it cannot be told apart, one
+//! Faults: `SMI0001`–`SMI0011`, and those of [`crate::hub::convert`] and [`crate::cluster`]; each leaves out one object (or, where it cannot be told apart, one
 //! document) and never touches the others (S1).
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!

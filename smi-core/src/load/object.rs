@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::codes;
-use super::de::{self, DeError, Unknown};
+use super::de::{self, DeError, Place, Unknown};
 use super::kinds;
 use super::source::Part;
 use super::tree::{Kind, Node, repeated_key};
 use crate::api::AnyObject;
 use crate::cluster::{self, ClusterObject};
-use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Span, suggest};
+use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Segment, Span, suggest};
 use crate::hub::convert::codes::MISPLACED_MATCHES;
 use crate::hub::names::{Name, Namespace};
 
@@ -144,17 +144,19 @@ impl Objects {
     }
 
     fn smi_object(&mut self, item: &Item<'_, '_>) {
-        let (result, unknown) =
+        let (result, notes) =
             de::decode(item.node, |d| AnyObject::decode(item.api_version, item.kind, d).transpose());
         match result {
             // `is_known` was asked before.
             Ok(None) => {}
             Ok(Some(object)) => {
                 let name = object.object_ref();
-                for field in unknown {
-                    let diagnostic = unknown_field(item, &name, field);
-                    self.report.push(diagnostic);
+                for field in notes.unknown {
+                    self.report.push(unknown_field(item, &name, field));
                 }
+                self.report
+                    .diagnostics
+                    .extend(notes.null.into_iter().filter_map(|p| null_field(item, &name, p)));
                 self.places.entry(name).or_insert(item.part);
                 self.smi.push(object);
             }
@@ -245,6 +247,22 @@ fn unknown_field(item: &Item<'_, '_>, object: &ObjectRef, field: Unknown) -> Dia
         Some(near) => diagnostic.with_help(format!("did you mean `{near}`?")),
         None => diagnostic,
     }
+}
+
+/// A field without a value. Metadata often has `creationTimestamp: null`, which tools write and nobody reads.
+fn null_field(item: &Item<'_, '_>, object: &ObjectRef, place: Place) -> Option<Diagnostic> {
+    let field = |at: usize| match place.path.segments().get(at) {
+        Some(Segment::Field(name)) => Some(name.as_ref()),
+        Some(Segment::Index(_)) | None => None,
+    };
+    if matches!(field(0), Some("metadata" | "status")) {
+        return None;
+    }
+    let last = field(place.path.segments().len().saturating_sub(1)).unwrap_or_default();
+    let message = format!("`{last}` has no value, as if it were not there");
+    let span = Span { source: item.part.source, start: place.start, end: place.end };
+    let help = "write a value, or remove the field";
+    Some(Diagnostic::new(codes::NULL_FIELD, object, place.path, message).with_span(span).with_help(help))
 }
 
 fn first_key(part: Part, (start, end): (u32, u32)) -> Related {

@@ -147,3 +147,18 @@ fn lists_of_smi_kinds_are_read() {
     let world = read(&text);
     assert_eq!((findings(&world), world.hub.splits.len()), (vec![], 1));
 }
+
+#[test]
+fn fields_without_a_value_are_told() {
+    let world = read(
+        "apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\nmetadata: {name: a, creationTimestamp: ~}\nspec:\n  matches:\n  - name: m\n    pathRegex:\nstatus: ~\n",
+    );
+    assert_eq!(
+        findings(&world),
+        [
+            "SMI0011 7:5 \"pathRegex\" `pathRegex` has no value, as if it were not there (write a value, or remove the field)"
+        ]
+    );
+    assert_eq!(world.report.diagnostics[0].path.to_string(), "spec.matches[0].pathRegex");
+    assert_eq!(world.hub.route_groups.len(), 1);
+}
