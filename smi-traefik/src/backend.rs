@@ -1,0 +1,98 @@
+//! The backend: capabilities, rendering, files.
+
+use std::collections::BTreeSet;
+
+use smi_core::backend::{
+    AdditiveAccess, Artifact, Artifacts, Backend, Capabilities, Feature, IdentityKnowledge, ProxyTarget,
+    Rendered,
+};
+use smi_core::ir::Ir;
+
+use crate::config::{Dynamic, install::Install};
+use crate::options::TraefikOptions;
+use crate::render;
+
+/// Traefik, 3.7 or newer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traefik {
+    /// Options.
+    pub options: TraefikOptions,
+}
+
+/// A proxy's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraefikConfig {
+    /// What changes while it runs.
+    pub dynamic: Dynamic,
+    /// What it starts with.
+    pub install: Install,
+    /// Hash of the dynamic configuration; `GET /config/<hash>` on the ready port answers 200 once it is loaded.
+    pub hash: String,
+}
+
+impl TraefikConfig {
+    /// The dynamic configuration as JSON, for Traefik's HTTP provider.
+    #[must_use]
+    pub fn dynamic_json(&self) -> String {
+        // Plain data of our own types always serialises.
+        serde_json::to_string(&self.dynamic).unwrap_or_default()
+    }
+}
+
+impl Artifacts for TraefikConfig {
+    fn artifacts(&self) -> Vec<Artifact> {
+        vec![
+            Artifact { name: "dynamic.yaml".into(), text: yaml(&self.dynamic) },
+            Artifact { name: "traefik.yaml".into(), text: yaml(&self.install) },
+        ]
+    }
+}
+
+fn yaml(value: &impl serde::Serialize) -> String {
+    // By way of a tree, so that enums print as Traefik reads them.
+    let tree = serde_json::to_value(value).unwrap_or_default();
+    let mut text = serde_saphyr::to_string(&tree).unwrap_or_default();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+impl Backend for Traefik {
+    type Output = TraefikConfig;
+
+    fn name(&self) -> &'static str {
+        "traefik"
+    }
+
+    fn capabilities(&self, _target: &ProxyTarget) -> Capabilities {
+        Capabilities {
+            features: BTreeSet::from([
+                Feature::Http,
+                Feature::Tcp,
+                Feature::Udp,
+                Feature::HttpAccess,
+                Feature::TcpAccess,
+                Feature::HttpSplit,
+                Feature::TcpSplit,
+                Feature::UdpSplit,
+                Feature::ConditionalSplit,
+                Feature::AddressIdentity,
+                Feature::BindingIdentity,
+                Feature::H2cUpstream,
+                Feature::HttpsUpstream,
+                Feature::Retry,
+                Feature::CircuitBreaker,
+                Feature::RateLimit,
+                Feature::InFlightLimit,
+                Feature::KeepEncodedSlashes,
+            ]),
+            identity: IdentityKnowledge::Address,
+            access: AdditiveAccess::FirstMatch,
+        }
+    }
+
+    fn render(&self, ir: &Ir, target: &ProxyTarget) -> Rendered<TraefikConfig> {
+        render::render(ir, &self.options, &self.capabilities(target))
+    }
+}

@@ -1,0 +1,32 @@
+//! Codes of this backend.
+
+use smi_core::diag::{Code, Severity};
+
+macro_rules! codes {
+    ($($const:ident = $id:literal $name:literal $severity:ident $rule:literal, $summary:literal, $explanation:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $summary, ".")]
+            pub const $const: Code = Code { id: $id, name: $name, severity: Severity::$severity, summary: $summary, explanation: $explanation, rule: $rule };
+        )*
+        /// All of them.
+        pub const CODES: &[Code] = &[$($const),*];
+    };
+}
+
+codes! {
+    UDP_CLOSED = "SMI1001" "traefik-udp-closed" Warning "S29",
+        "a UDP port is closed, as Traefik cannot tell its callers apart",
+        "## What it checks\nUDP ports of namespaces in which access is enforced.\n\n## Why it matters\nTraefik has neither rules nor middlewares for UDP. Serving the port would open it to everybody, so it is not served.\n\n## Example\nA DNS Service with a TrafficTarget that grants a UDPRoute.\n\n## Fix\nUse a backend that knows UDP callers, or accept an open port with `--open-udp`.";
+    UDP_OPEN = "SMI1002" "traefik-udp-open" Warning "S29",
+        "a UDP port is served to every caller",
+        "## What it checks\nUDP ports that were rendered although access is enforced.\n\n## Why it matters\nThe option `--open-udp` was given: the port is open to everybody who reaches the proxy.\n\n## Example\n`smi render --backend traefik --open-udp`\n\n## Fix\nRemove the option, or guard the port with a NetworkPolicy.";
+    IGNORED = "SMI1003" "traefik-setting-ignored" Warning "S34",
+        "a setting has no counterpart in Traefik",
+        "## What it checks\nTimeouts, mirroring, and counting of would-be denials.\n\n## Why it matters\nThe Service is served without the setting; access is as the policy says.\n\n## Example\n`mesh.smi-sdk.io/timeout: 2s`\n\n## Fix\nRemove the annotation or use another backend.";
+    TOO_MANY_CONDITIONS = "SMI1004" "traefik-too-many-conditions" Warning "S30",
+        "the backends of a split grant too many different requests to one caller",
+        "## What it checks\nA caller that is granted different requests at different backends of one split needs a router for each combination.\n\n## Why it matters\nBeyond four different conditions only requests that all of them allow, or that one of them allows alone, are served as the policy says; others are refused.\n\n## Example\nFive backends, each with a TrafficTarget of its own.\n\n## Fix\nGive the backends of a split the same rules.";
+    NOT_RENDERED = "SMI1005" "traefik-listener-missing" Warning "S37",
+        "a service port has no listener and is not served",
+        "## What it checks\nEvery service port has an entry in the port table.\n\n## Why it matters\nWithout a listen port there is no entry point.\n\n## Example\nThe range of ports is exhausted.\n\n## Fix\nGive the compiler a larger range.";
+}

@@ -1,0 +1,42 @@
+//! Renders the routing IR to Traefik (3.7 or newer): one proxy per node, which knows callers by address.
+//!
+//! **What it can express:** HTTP, TCP and UDP routing; exact weights in one hop; access by path, method, header and caller for HTTP, by
+//! caller and port for TCP; retries, circuit breakers, rate limits, limits of requests in flight; pods that speak h2c or TLS.
+//!
+//! **What is lost** ([`Traefik::capabilities`](smi_core::backend::Backend::capabilities)): Traefik cannot tell UDP callers apart, so UDP
+//! ports are closed where access is enforced; it cannot count would-be denials; timeouts and mirroring are not rendered. Callers are
+//! known by address only.
+//!
+//! Whoever runs sidecars with certificates should take another backend.
+//!
+//! ```
+//! use smi_core::backend::{Artifacts, Backend, ProxyTarget};
+//! use smi_core::compile::{CompileOptions, compile};
+//! use smi_core::load::{Input, Limits, load};
+//!
+//! let world = load(&[Input::new("shop.yaml", r#"
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: cart, namespace: shop}
+//! spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}
+//! "#)], &Limits::default());
+//! let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+//! let rendered = smi_traefik::Traefik::default().render(&compiled.ir, &ProxyTarget::Node);
+//! let files = rendered.output.artifacts();
+//! assert_eq!(files[0].name, "dynamic.yaml");
+//! assert!(files[0].text.contains("Host(`cart.shop.mesh`)"));
+//! ```
+
+mod backend;
+pub mod check;
+pub mod codes;
+pub mod config;
+mod name;
+mod options;
+mod render;
+pub mod rule;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
+pub use backend::{Traefik, TraefikConfig};
+pub use options::{Provider, TraefikOptions};
