@@ -1,13 +1,18 @@
 //! Every diagnostic code of this crate.
 
 use crate::diag::Code;
-use crate::{cluster, compile, hub, load};
+use crate::{cluster, compile, hub, load, validate};
 
 /// The codes of all modules, ordered by id.
 #[must_use]
 pub fn codes() -> Vec<Code> {
-    let modules: &[&[Code]] =
-        &[load::codes::CODES, hub::convert::codes::CODES, compile::codes::CODES, cluster::codes::CODES];
+    let modules: &[&[Code]] = &[
+        load::codes::CODES,
+        hub::convert::codes::CODES,
+        compile::codes::CODES,
+        cluster::codes::CODES,
+        validate::rules::CODES,
+    ];
     let mut codes: Vec<Code> = modules.iter().flat_map(|codes| codes.iter().copied()).collect();
     codes.sort();
     codes

@@ -9,5 +9,6 @@ pub mod eval;
 pub mod hub;
 pub mod ir;
 pub mod load;
+pub mod validate;
 
 pub use codes::codes;

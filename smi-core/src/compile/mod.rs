@@ -17,6 +17,7 @@ mod endpoints;
 mod inbound;
 mod listeners;
 mod matches;
+pub(crate) use matches::matches_path;
 mod options;
 mod outbound;
 mod protocol;

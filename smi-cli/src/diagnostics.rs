@@ -1,0 +1,229 @@
+//! Findings for people and tools.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use clap::ValueEnum;
+use serde_json::json;
+use smi_core::diag::{Diagnostic, Report, Severity, Span};
+use smi_core::load::Sources;
+
+/// Form of the findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// With the text and carets.
+    Human,
+    /// One line each.
+    Short,
+    /// A JSON list.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Annotations of GitHub workflows.
+    Github,
+}
+
+/// The report, perhaps without lints.
+pub(crate) fn without_lints(mut report: Report, drop: bool) -> Report {
+    if drop {
+        report.diagnostics.retain(|d| d.severity > Severity::Lint);
+    }
+    report
+}
+
+/// 1 when the input has errors, or warnings under `strict`.
+pub(crate) fn exit_code(report: &Report, strict: bool) -> ExitCode {
+    let limit = if strict { Severity::Warning } else { Severity::Error };
+    ExitCode::from(u8::from(report.worst() >= Some(limit)))
+}
+
+/// What verbs that print something else have to say besides.
+pub(crate) fn to_stderr(report: &Report, sources: &Sources) -> anyhow::Result<()> {
+    let shown = without_lints(report.clone(), true);
+    if shown.diagnostics.is_empty() {
+        Ok(())
+    } else {
+        print(&mut anstream::stderr(), &shown, sources, Format::Human)
+    }
+}
+
+/// Prints a report.
+pub(crate) fn print(
+    out: &mut impl Write,
+    report: &Report,
+    sources: &Sources,
+    format: Format,
+) -> anyhow::Result<()> {
+    match format {
+        Format::Human => {
+            for diagnostic in report.iter() {
+                writeln!(out, "{}\n", human(diagnostic, sources))?;
+            }
+            writeln!(out, "{}", summary(report))?;
+        }
+        Format::Short => {
+            for diagnostic in report.iter() {
+                writeln!(out, "{}", short(diagnostic, sources))?;
+            }
+        }
+        Format::Json => {
+            let list: Vec<_> = report.iter().map(|d| as_json(d, sources)).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        }
+        Format::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&sarif(report, sources))?)?,
+        Format::Github => {
+            for diagnostic in report.iter() {
+                writeln!(out, "{}", github(diagnostic, sources))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn summary(report: &Report) -> String {
+    let count = |severity, one: &str| match report.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {one}s")),
+    };
+    let parts: Vec<String> =
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning"), count(Severity::Lint, "lint")]
+            .into_iter()
+            .flatten()
+            .collect();
+    if parts.is_empty() { "no findings".into() } else { parts.join(", ") }
+}
+
+/// Where a finding points.
+pub(crate) fn span(diagnostic: &Diagnostic, sources: &Sources) -> Option<Span> {
+    diagnostic.span.or_else(|| sources.caret(diagnostic.object.as_ref()?, &diagnostic.path))
+}
+
+/// `file:line:column`.
+pub(crate) fn place(span: Span, sources: &Sources) -> String {
+    let at = sources.line_column(span);
+    format!("{}:{}:{}", sources.name(span.source), at.line, at.column)
+}
+
+fn subject(diagnostic: &Diagnostic) -> String {
+    match (&diagnostic.object, diagnostic.path.is_root()) {
+        (Some(object), true) => object.to_string(),
+        (Some(object), false) => format!("{object} {}", diagnostic.path),
+        (None, _) => String::new(),
+    }
+}
+
+fn usize_range(span: Span, text: &str) -> std::ops::Range<usize> {
+    let clamp = |at: u32| usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
+    clamp(span.start)..clamp(span.end.max(span.start))
+}
+
+fn human(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Lint => Level::INFO.with_name("lint"),
+    };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.id);
+    let what = subject(diagnostic);
+    let mut group = match span(diagnostic, sources) {
+        Some(span) => {
+            let text = sources.text(span.source);
+            let annotation = AnnotationKind::Primary.span(usize_range(span, text)).label(&what);
+            title.element(Snippet::source(text).path(sources.name(span.source)).annotation(annotation))
+        }
+        None if what.is_empty() => Group::with_title(title),
+        None => title.element(Level::NOTE.message(format!("at {what}"))),
+    };
+    for related in &diagnostic.related {
+        let found = related.span.or_else(|| sources.caret(related.object.as_ref()?, &related.path));
+        if let Some(span) = found {
+            let text = sources.text(span.source);
+            let annotation = AnnotationKind::Context.span(usize_range(span, text)).label(&related.message);
+            group =
+                group.element(Snippet::source(text).path(sources.name(span.source)).annotation(annotation));
+        }
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    Renderer::styled().render(&[group])
+}
+
+fn short(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let place = span(diagnostic, sources).map(|s| place(s, sources) + ": ").unwrap_or_default();
+    let what = subject(diagnostic);
+    let what = if what.is_empty() { what } else { what + ": " };
+    format!("{place}{}[{}]: {what}{}", diagnostic.severity, diagnostic.code.id, diagnostic.message)
+}
+
+fn as_json(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
+    let mut value = serde_json::to_value(diagnostic).unwrap_or_default();
+    if let (Some(span), Some(map)) = (span(diagnostic, sources), value.as_object_mut()) {
+        let at = sources.line_column(span);
+        let location = json!({
+            "file": sources.name(span.source), "line": at.line, "column": at.column, "start": span.start, "end": span.end,
+        });
+        map.insert("location".into(), location);
+        map.remove("span");
+    }
+    value
+}
+
+fn github(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let kind = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Lint => "notice",
+    };
+    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let place = span(diagnostic, sources).map(|span| {
+        let at = sources.line_column(span);
+        let file = escape(sources.name(span.source)).replace(',', "%2C").replace(':', "%3A");
+        format!(" file={file},line={},col={},title={}", at.line, at.column, diagnostic.code.id)
+    });
+    format!(
+        "::{kind}{}::{}",
+        place.unwrap_or_default(),
+        escape(&format!("{}: {}", subject(diagnostic), diagnostic.message))
+    )
+}
+
+fn sarif(report: &Report, sources: &Sources) -> serde_json::Value {
+    let level = |severity| match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Lint => "note",
+    };
+    let mut rules: Vec<_> = report.iter().map(|d| d.code).collect();
+    rules.sort();
+    rules.dedup();
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|c| json!({ "id": c.id, "name": c.name, "shortDescription": { "text": c.summary }, "help": { "text": c.explanation, "markdown": c.explanation } }))
+        .collect();
+    let results: Vec<_> = report
+        .iter()
+        .map(|d| {
+            let mut result =
+                json!({ "ruleId": d.code.id, "level": level(d.severity), "message": { "text": d.message } });
+            if let (Some(span), Some(map)) = (span(d, sources), result.as_object_mut()) {
+                let at = sources.line_column(span);
+                map.insert(
+                    "locations".into(),
+                    json!([{ "physicalLocation": {
+                    "artifactLocation": { "uri": sources.name(span.source) },
+                    "region": { "startLine": at.line, "startColumn": at.column },
+                } }]),
+                );
+            }
+            result
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{ "tool": { "driver": { "name": "smi", "version": env!("CARGO_PKG_VERSION"), "rules": rules } }, "results": results }],
+    })
+}

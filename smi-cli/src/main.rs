@@ -1,0 +1,160 @@
+//! `smi`: checks, compiles, renders, explains and converts Service Mesh Interface policy.
+//!
+//! Shape: one module per verb; `input` reads files, `diagnostics` prints findings, `options` turns flags into compiler options.
+//! Exit code: 0 when all is well, 1 when the input has errors (or, with `--strict`, warnings), 2 when the call itself is wrong.
+
+mod codes;
+mod convert;
+mod diagnostics;
+mod explain;
+mod input;
+mod options;
+mod port_table;
+mod render;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use smi_core::compile::{Compiled, compile};
+use smi_core::load::World;
+use smi_core::validate::validate;
+
+use diagnostics::Format;
+
+/// Checks, compiles, renders, explains and converts Service Mesh Interface policy.
+#[derive(Debug, Parser)]
+#[command(name = "smi", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Say what is wrong with manifests, with places and advice.
+    Check {
+        #[command(flatten)]
+        input: input::Files,
+        #[command(flatten)]
+        options: options::CompileFlags,
+        #[command(flatten)]
+        findings: Findings,
+    },
+    /// Print what manifests mean: the routing intermediate representation.
+    Compile {
+        #[command(flatten)]
+        input: input::Files,
+        #[command(flatten)]
+        options: options::CompileFlags,
+    },
+    /// Print the configuration of a proxy.
+    Render(Box<render::RenderArgs>),
+    /// Tell what happens to a request, and which object, field and line decides.
+    Explain(Box<explain::ExplainArgs>),
+    /// Convert SMI objects to another version; losses go to stderr.
+    Convert(convert::ConvertArgs),
+    /// List the diagnostics, or explain one.
+    Codes {
+        /// A code such as SMI0304, or its name.
+        code: Option<String>,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// How findings are printed and judged.
+#[derive(Debug, Args)]
+struct Findings {
+    /// Form of the findings.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    output: Format,
+    /// Fail on warnings too.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out lints.
+    #[arg(long)]
+    no_lints: bool,
+}
+
+fn main() -> ExitCode {
+    let result = parse().and_then(run);
+    match result {
+        Ok(code) => code,
+        // A closed pipe (`smi … | head`) is not a fault.
+        Err(error)
+            if error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) =>
+        {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Reads the arguments; called as `kubectl-smi` it speaks of itself as `kubectl smi`.
+fn parse() -> anyhow::Result<Cli> {
+    let mut command = Cli::command();
+    let name = std::env::args().next().unwrap_or_default();
+    let plugin =
+        std::path::Path::new(&name).file_name().is_some_and(|n| n.to_string_lossy().starts_with("kubectl-"));
+    if plugin {
+        command = command.bin_name("kubectl smi");
+    }
+    Ok(Cli::from_arg_matches(&command.get_matches())?)
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.verb {
+        Verb::Check { input, options, findings } => {
+            let world = input.load()?;
+            let options = options.options()?;
+            let (compiled, report) = compiled(&world, &options);
+            drop(compiled);
+            let report = diagnostics::without_lints(report, findings.no_lints);
+            diagnostics::print(&mut anstream::stdout(), &report, &world.sources, findings.output)?;
+            Ok(diagnostics::exit_code(&report, findings.strict))
+        }
+        Verb::Compile { input, options } => {
+            let world = input.load()?;
+            let (compiled, report) = compiled(&world, &options.options()?);
+            diagnostics::to_stderr(&report, &world.sources)?;
+            write!(anstream::stdout(), "{}", compiled.ir)?;
+            Ok(diagnostics::exit_code(&report, false))
+        }
+        Verb::Render(args) => render::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Convert(args) => convert::run(&args),
+        Verb::Codes { code } => codes::run(code.as_deref()),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "smi", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Compiles a world; the report is that of all stages together.
+fn compiled(
+    world: &World,
+    options: &smi_core::compile::CompileOptions,
+) -> (Compiled, smi_core::diag::Report) {
+    let compiled = compile(&world.hub, &world.cluster, options);
+    let mut report = world.report.clone();
+    report.append(compiled.report.clone());
+    report.append(validate(&world.hub, &world.cluster, &compiled.ir, options));
+    report.sort();
+    (compiled, report)
+}

@@ -1,0 +1,94 @@
+//! Flags → options of the compiler.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use smi_core::compile::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
+use smi_core::ir::EncodedSlashes;
+
+use crate::port_table;
+
+/// What the meaning of manifests depends on beside themselves.
+#[derive(Debug, Args)]
+pub(crate) struct CompileFlags {
+    /// Mode of the mesh: `enforce` denies what no TrafficTarget allows, `permissive` denies nothing.
+    #[arg(long, value_enum, default_value_t = Mode::Enforce, help_heading = "Meaning")]
+    mode: Mode,
+    /// Enforce only in namespaces with this label, permit elsewhere.
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "mode", help_heading = "Meaning")]
+    enforce_label: Option<String>,
+    /// Trust domain of identities.
+    #[arg(long, default_value = "cluster.local", help_heading = "Meaning")]
+    trust_domain: String,
+    /// Domain under which callers name services; may be given several times.
+    #[arg(long, default_value = "mesh", help_heading = "Meaning")]
+    mesh_domain: Vec<String>,
+    /// What becomes of backends without ready endpoints.
+    #[arg(long, value_enum, default_value_t = Dead::Fail, help_heading = "Meaning")]
+    dead_backends: Dead,
+    /// Protocol of TCP ports that nothing says anything about.
+    #[arg(long, value_enum, default_value_t = Protocol::Http, help_heading = "Meaning")]
+    default_protocol: Protocol,
+    /// Allow the kubelet's probes found in pods.
+    #[arg(long, help_heading = "Meaning")]
+    allow_probes: bool,
+    /// Keep encoded slashes and backslashes in paths as opaque text instead of refusing such requests.
+    #[arg(long, help_heading = "Meaning")]
+    keep_encoded_slashes: bool,
+    /// The port table of the run before, whose listen ports stay.
+    #[arg(long, value_name = "FILE", help_heading = "Meaning")]
+    pub(crate) port_table: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mode {
+    Enforce,
+    Permissive,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dead {
+    Fail,
+    Drop,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Protocol {
+    Http,
+    Tcp,
+}
+
+impl CompileFlags {
+    /// The options.
+    pub(crate) fn options(&self) -> anyhow::Result<CompileOptions> {
+        let mut options = CompileOptions::default();
+        options.mode = match (&self.enforce_label, self.mode) {
+            (Some(label), _) => {
+                let (key, value) =
+                    label.split_once('=').ok_or_else(|| anyhow::anyhow!("`{label}` is not KEY=VALUE"))?;
+                MeshMode::EnforceLabelled { key: key.into(), value: value.into() }
+            }
+            (None, Mode::Enforce) => MeshMode::Enforce,
+            (None, Mode::Permissive) => MeshMode::Permissive,
+        };
+        options.settings.trust_domain = self.trust_domain.as_str().into();
+        options.settings.mesh_domains =
+            self.mesh_domain.iter().map(|d| d.trim_matches('.').to_ascii_lowercase().into()).collect();
+        options.dead_backends = match self.dead_backends {
+            Dead::Fail => DeadBackends::Fail,
+            Dead::Drop => DeadBackends::Drop,
+        };
+        options.default_protocol = match self.default_protocol {
+            Protocol::Http => DefaultProtocol::Http,
+            Protocol::Tcp => DefaultProtocol::Tcp,
+        };
+        options.allow_probes = self.allow_probes;
+        if self.keep_encoded_slashes {
+            options.settings.encoded_slashes = EncodedSlashes::Keep;
+        }
+        if let Some(path) = &self.port_table {
+            options.port_table = port_table::read(path)?;
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,54 @@
+//! A port that is a Service's, not a pod's (S25).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::code;
+use crate::diag::{Diagnostic, FieldPath, Report};
+use crate::hub::names::{Namespace, Port, Transport};
+use crate::cluster::PortProtocol;
+use crate::validate::Context;
+
+code! {
+    "SMI0455" "port-of-service" Lint "S25",
+    "a route names the port of a Service instead of the pods' port",
+    "## What it checks\nPorts of TCPRoutes and UDPRoutes that no pod of the namespace listens on, but that a Service there has.\n\n## Why it matters\nAccess is decided at pods, so ports are target ports; the number as it stands allows nothing.\n\n## Example\n`ports: [80]` for a Service with `port: 80, targetPort: 8080`.\n\n## Fix\nWrite the target port."
+}
+
+pub(super) fn check(context: &Context<'_>, report: &mut Report) {
+    // Pod ports, and which pod ports each service port leads to, by namespace and transport.
+    let mut targets: BTreeMap<(&Namespace, Transport), BTreeSet<Port>> = BTreeMap::new();
+    let mut leads: BTreeMap<(&Namespace, Transport, Port), BTreeSet<Port>> = BTreeMap::new();
+    for (key, pool) in &context.ir.pools {
+        let ports = pool.endpoints.iter().filter_map(|e| Port::new(e.address.port())).chain(pool.templates.iter().map(|t| t.1));
+        for port in ports {
+            targets.entry((&key.service.namespace, key.transport)).or_default().insert(port);
+            leads.entry((&key.service.namespace, key.transport, key.port)).or_default().insert(port);
+        }
+    }
+    for (id, pod) in &context.cluster.pods {
+        for port in &pod.ports {
+            let transport = match port.protocol {
+                PortProtocol::Tcp => Transport::Tcp,
+                PortProtocol::Udp => Transport::Udp,
+                PortProtocol::Sctp => continue,
+            };
+            targets.entry((&id.name.namespace, transport)).or_default().insert(port.port);
+        }
+    }
+    for (name, route) in context.hub.tcp_routes.iter().chain(&context.hub.udp_routes) {
+        let key = (&name.namespace, route.transport);
+        for (place, port) in route.ports.iter().flatten().enumerate() {
+            let Some(port) = Port::from_i64(*port) else { continue };
+            if targets.get(&key).is_some_and(|known| known.contains(&port)) {
+                continue;
+            }
+            let Some(meant) = leads.get(&(key.0, key.1, port)) else { continue };
+            let list: Vec<String> = meant.iter().map(ToString::to_string).collect();
+            let path = FieldPath::root().fields(&["spec", "matches", "ports"]).index(place);
+            report.push(
+                Diagnostic::new(CODE, &route.object_ref(), path, format!("{port} is the port of a Service; no pod listens on it"))
+                    .with_help(format!("the pods listen on {}", list.join(", "))),
+            );
+        }
+    }
+}
