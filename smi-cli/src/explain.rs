@@ -75,7 +75,9 @@ fn caller(ir: &Ir, from: Option<&str>) -> anyhow::Result<Caller> {
     if let Some(pod) = ir.pods.keys().find(|p| p.name == name && p.template_of.is_none()) {
         return Ok(Caller::Pod(pod.clone()));
     }
-    if let Some((pod, _)) = ir.pods.iter().find(|(_, p)| p.workload.account() == name) {
+    // Real pods before templates.
+    let of_account = ir.pods.iter().filter(|(_, p)| p.workload.account() == name).map(|(id, _)| id);
+    if let Some(pod) = of_account.min_by_key(|id| id.template_of) {
         return Ok(Caller::Pod(pod.clone()));
     }
     if let Some(pod) = ir.pods.keys().find(|p: &&PodId| p.name == name) {

@@ -51,7 +51,12 @@ impl Artifacts for TraefikConfig {
 fn yaml(value: &impl serde::Serialize) -> String {
     // By way of a tree, so that enums print as Traefik reads them.
     let tree = serde_json::to_value(value).unwrap_or_default();
-    let mut text = serde_saphyr::to_string(&tree).unwrap_or_default();
+    // One line per rule: a rule that is folded reads badly and changes more lines than it must.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let mut text = String::new();
+    if serde_saphyr::to_fmt_writer_with_options(&mut text, &tree, options).is_err() {
+        return String::new();
+    }
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for HeadersVisitor {
     }
 }
 
-fn pairs<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<(Arc<str>, Arc<str>)>, A::Error> {
+fn pairs<'de, A: MapAccess<'de>>(mut map: A) -> Result<Entries, A::Error> {
     let mut entries = Vec::new();
     while let Some(entry) = map.next_entry()? {
         entries.push(entry);
@@ -109,7 +109,10 @@ fn pairs<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<(Arc<str>, Arc<str>)>
     Ok(entries)
 }
 
-struct Item(Vec<(Arc<str>, Arc<str>)>);
+/// Names and patterns.
+type Entries = Vec<(Arc<str>, Arc<str>)>;
+
+struct Item(Entries);
 
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -162,6 +162,11 @@ impl<'a> Output<'a> {
                 Condition::AnyOf(_) => distinct.iter().zip(&held).any(|(d, held)| *held && *d == c),
             };
             let serving: Serving = signature.iter().map(holds).collect();
+            // What everybody's router does anyway needs no router of its own.
+            let open: Serving = legs.iter().flat_map(|l| &l.groups).map(|g| g.access.open).collect();
+            if addresses.is_some() && !held.contains(&true) && serving == open {
+                continue;
+            }
             let serves = serving.contains(&true);
             let service = weighted(&mut HttpLayer { out: self, guarded: false }, at, place, legs, &serving);
             let mut conditions = vec![condition.rule(), callers.clone()];

@@ -28,10 +28,8 @@ fn s8_what_the_engines_read_differently_is_refused_with_its_place() {
         (r"(?R)a", "(?R)"),
     ] {
         let fault = Pattern::path(text).expect_err(text);
-        assert!(
-            text[fault.span.clone()].contains(part) || part.contains(&text[fault.span.clone()]),
-            "{text}: {fault:?}"
-        );
+        let place = text.get(fault.span.clone()).unwrap();
+        assert!(place.contains(part) || part.contains(place), "{text}: {fault:?}");
         assert!(!fault.message.contains('\n'), "{text}: {fault:?}");
     }
 }
