@@ -1,0 +1,70 @@
+//! Chores of this repository. `cargo xtask --help` lists them; each says what it runs and ends within a bounded time.
+#![expect(clippy::print_stdout, reason = "a program for people, which tells what it does")]
+
+mod command;
+mod peers;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use command::{cargo, installed};
+use peers::Peer;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Find or install the real proxies that tests run against, and print where they are.
+    Peers {
+        /// Which ones; only Traefik when none is named.
+        #[arg(value_enum)]
+        names: Vec<Peer>,
+    },
+    /// Every test, those against real proxies included.
+    Test,
+    /// Formatting, lints, documentation, licences and every test.
+    Ci,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?;
+    match arguments.verb {
+        Verb::Peers { names } => {
+            let names = if names.is_empty() { vec![Peer::Traefik] } else { names };
+            names.into_iter().try_for_each(|peer| peers::get(peer).map(|_| ()))
+        }
+        Verb::Test => test(root),
+        Verb::Ci => ci(root),
+    }
+}
+
+fn test(root: &Path) -> Result<()> {
+    let traefik = peers::get(Peer::Traefik)?;
+    let environment = [(Peer::Traefik.variable(), traefik.as_os_str())];
+    cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 30)
+}
+
+fn ci(root: &Path) -> Result<()> {
+    cargo(root, &["fmt", "--all", "--check"], &[], 2)?;
+    let lints =
+        ["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"];
+    cargo(root, &lints, &[], 20)?;
+    let documentation = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
+    cargo(root, &documentation, &[("RUSTDOCFLAGS", "-D warnings".as_ref())], 15)?;
+    if !root.join("deny.toml").exists() {
+        println!("left out: cargo deny (there is no deny.toml)");
+    } else if installed("cargo-deny") {
+        cargo(root, &["deny", "check", "bans", "licenses", "sources"], &[], 5)?;
+    } else {
+        println!("left out: cargo deny (cargo-deny is not installed)");
+    }
+    test(root)
+}
