@@ -35,6 +35,15 @@ fn s8_what_the_engines_read_differently_is_refused_with_its_place() {
 }
 
 #[test]
+fn s8_patterns_that_unfold_too_far_are_refused() {
+    let text = "(?:abcdefghijk){999}";
+    assert!(Pattern::path(text).unwrap_err().message.contains("too large"));
+    // Whatever passes can be compiled.
+    assert!(Pattern::path("(?:[a-z]é.[^/]abcde){999}").is_ok_and(|p| !p.is_match(b"x")));
+    assert!(compiled("(?:[a-z]é.[^/]abcde){999}", Anchor::Start).is_some());
+}
+
+#[test]
 fn s8_classes_are_ascii() {
     let pattern = Pattern::value(r"\d+[\w]\s").unwrap();
     assert!(pattern.is_match(b"12a "));
