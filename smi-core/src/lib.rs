@@ -9,6 +9,8 @@ pub mod eval;
 pub mod hub;
 pub mod ir;
 pub mod load;
+#[cfg(feature = "proptest")]
+pub mod testing;
 pub mod validate;
 
 pub use codes::codes;

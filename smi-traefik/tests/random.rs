@@ -1,0 +1,31 @@
+//! On random worlds, too, the rendered configuration decides as the reference does.
+
+use proptest::prelude::*;
+use smi_core::backend::{Backend, ProxyTarget};
+use smi_core::compile::{CompileOptions, compile};
+use smi_core::eval::{Decide, eval};
+use smi_core::load::{Input, Limits, load};
+use smi_core::testing::{request, world};
+use smi_traefik::sim::Simulator;
+use smi_traefik::{Traefik, check};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn simulated_decisions_are_the_references(
+        text in world(),
+        requests in proptest::collection::vec(request(), 1..30),
+    ) {
+        let world = load(&[Input::new("world.yaml", text.clone())], &Limits::default());
+        prop_assert!(!world.report.has_errors(), "{text}\n{:?}", world.report);
+        let ir = compile(&world.hub, &world.cluster, &CompileOptions::default()).ir;
+        let rendered = Traefik::default().render(&ir, &ProxyTarget::Node);
+        prop_assert_eq!(check::check(&rendered.output.dynamic, &rendered.output.install), []);
+        let simulator = Simulator::new(&rendered.output, &ir);
+        for request in &requests {
+            let expected = eval(&ir, request).distribution();
+            prop_assert_eq!(simulator.decide(request), expected, "{:?}\n{}", request, text);
+        }
+    }
+}
