@@ -42,14 +42,14 @@ const TARGETS: [&str; 14] = [
 
 /// Manifests: services with a pod each, route groups, targets and a split.
 pub fn world() -> impl Strategy<Value = String> {
-    let sources = || subsequence(SERVICES.to_vec(), 0..=SERVICES.len());
+    let sources = || subsequence(SERVICES.to_vec(), 1..=SERVICES.len());
     let methods = || select(vec!["[GET]", "[POST]", "['*']", "[GET, POST]"]);
     let target = (select(SERVICES.to_vec()), sources(), any::<bool>());
     let split = (vec(0u32..4, 2), any::<bool>());
     (
-        vec(any::<bool>(), SERVICES.len()),
+        vec(proptest::bool::weighted(0.85), SERVICES.len()),
         vec((select(PATHS.to_vec()), methods()), 1..3),
-        vec(target, 0..5),
+        vec(target, 0..9),
         proptest::option::of(split),
     )
         .prop_map(|(ready, matches, targets, split)| {
