@@ -1,0 +1,32 @@
+//! Codes of this backend.
+
+use smi_core::diag::{Code, Severity};
+
+macro_rules! codes {
+    ($($const:ident = $id:literal $name:literal $severity:ident $rule:literal, $summary:literal, $explanation:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $summary, ".")]
+            pub const $const: Code = Code { id: $id, name: $name, severity: Severity::$severity, summary: $summary, explanation: $explanation, rule: $rule };
+        )*
+        /// All of them.
+        pub const CODES: &[Code] = &[$($const),*];
+    };
+}
+
+codes! {
+    NO_SIDECAR = "SMI1101" "envoy-sidecar-unsupported" Error "S28",
+        "sidecars are not rendered",
+        "## What it checks\nThe target of the rendering.\n\n## Why it matters\nOnly node proxies are rendered. The configuration for a sidecar has no listeners, so nothing is served and nothing is opened.\n\n## Example\n`smi render --backend envoy --target sidecar/shop/cart-0`\n\n## Fix\nRender for the target `node`.";
+    NOT_RENDERED = "SMI1102" "envoy-listener-missing" Warning "S37",
+        "a service port has no listener and is not served",
+        "## What it checks\nEvery service port has an entry in the port table.\n\n## Why it matters\nWithout a listen port there is no listener.\n\n## Example\nThe range of ports is exhausted.\n\n## Fix\nGive the compiler a larger range.";
+    IGNORED = "SMI1103" "envoy-setting-ignored" Warning "S34",
+        "a setting is not rendered for Envoy",
+        "## What it checks\nMirroring, circuit breakers, limits of requests in flight.\n\n## Why it matters\nThe Service is served without the setting; access is as the policy says.\n\n## Example\n`mesh.smi-sdk.io/circuit-breaker-expression: …`\n\n## Fix\nRemove the annotation or use another backend.";
+    NARROWED = "SMI1104" "envoy-narrowed" Warning "S20",
+        "something is not served, as it cannot be expressed",
+        "## What it checks\nPods that speak TLS, and weights that are too large once multiplied with endpoint counts.\n\n## Why it matters\nThe route answers 503, or is closed, although the policy allows it.\n\n## Example\nA split over backends with 65,521 and 65,537 pods and weights near 2³².\n\n## Fix\nUse smaller weights, or pods that speak HTTP in clear.";
+    RATE_APPROXIMATED = "SMI1105" "envoy-rate-approximated" Warning "S34",
+        "a rate limit with a burst below its average is approximated",
+        "## What it checks\nA rate limit's burst is at least its average.\n\n## Why it matters\nEnvoy's bucket is filled once a second and holds no more than the burst, so the average is lowered to the burst.\n\n## Example\n`average: 100`, `burst: 10`\n\n## Fix\nRaise the burst.";
+}

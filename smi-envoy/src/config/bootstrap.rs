@@ -1,0 +1,78 @@
+//! What Envoy starts with.
+
+use std::collections::BTreeMap;
+
+use super::address::Address;
+use super::cluster::Cluster;
+use super::listener::Listener;
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct Bootstrap {
+    #[prost(message, optional, tag = "1")]
+    pub node: Option<Node>,
+    #[prost(message, optional, tag = "12")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<Admin>,
+    #[prost(message, optional, tag = "17")]
+    pub layered_runtime: Option<LayeredRuntime>,
+    #[prost(message, optional, tag = "2")]
+    pub static_resources: Option<StaticResources>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct Node {
+    #[prost(string, tag = "1")]
+    pub id: String,
+    #[prost(string, tag = "2")]
+    pub cluster: String,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct Admin {
+    #[prost(message, optional, tag = "3")]
+    pub address: Option<Address>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct StaticResources {
+    #[prost(message, repeated, tag = "1")]
+    pub listeners: Vec<Listener>,
+    #[prost(message, repeated, tag = "2")]
+    pub clusters: Vec<Cluster>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct LayeredRuntime {
+    #[prost(message, repeated, tag = "1")]
+    pub layers: Vec<RuntimeLayer>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct RuntimeLayer {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(message, optional, tag = "2")]
+    pub static_layer: Option<Struct>,
+}
+
+/// `google.protobuf.Struct`, numbers only.
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+#[serde(transparent)]
+pub struct Struct {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub fields: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+#[serde(transparent)]
+pub struct Value {
+    #[prost(oneof = "ValueKind", tags = "2")]
+    pub kind: Option<ValueKind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof, serde::Serialize)]
+#[serde(untagged)]
+pub enum ValueKind {
+    #[prost(double, tag = "2")]
+    Number(f64),
+}

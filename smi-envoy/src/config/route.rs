@@ -1,0 +1,112 @@
+//! Routes, virtual hosts, weighted clusters.
+
+use super::Duration;
+use super::matcher::{HeaderMatcher, PerFilter, RegexMatcher};
+use super::types::is_default;
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct RouteConfiguration {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub virtual_hosts: Vec<VirtualHost>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct VirtualHost {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, repeated, tag = "2")]
+    pub domains: Vec<String>,
+    #[prost(message, repeated, tag = "3")]
+    pub routes: Vec<Route>,
+    #[prost(btree_map = "string, message", tag = "15")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub typed_per_filter_config: PerFilter,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct Route {
+    #[prost(string, tag = "14")]
+    pub name: String,
+    #[prost(message, optional, tag = "1")]
+    pub r#match: Option<RouteMatch>,
+    #[prost(oneof = "RouteActionKind", tags = "2, 7")]
+    #[serde(flatten)]
+    pub action: Option<RouteActionKind>,
+    #[prost(btree_map = "string, message", tag = "13")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub typed_per_filter_config: PerFilter,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteActionKind {
+    #[prost(message, tag = "2")]
+    Route(RouteAction),
+    #[prost(message, tag = "7")]
+    DirectResponse(DirectResponse),
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct DirectResponse {
+    #[prost(uint32, tag = "1")]
+    pub status: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct RouteMatch {
+    #[prost(oneof = "PathSpecifier", tags = "1, 2, 10")]
+    #[serde(flatten)]
+    pub path: Option<PathSpecifier>,
+    #[prost(message, repeated, tag = "6")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub headers: Vec<HeaderMatcher>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Oneof, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathSpecifier {
+    #[prost(string, tag = "1")]
+    Prefix(String),
+    #[prost(string, tag = "2")]
+    Path(String),
+    #[prost(message, tag = "10")]
+    SafeRegex(RegexMatcher),
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct RouteAction {
+    #[prost(message, optional, tag = "3")]
+    pub weighted_clusters: Option<WeightedCluster>,
+    #[prost(message, optional, tag = "8")]
+    pub timeout: Option<Duration>,
+    #[prost(message, optional, tag = "9")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<RetryPolicy>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct WeightedCluster {
+    #[prost(message, repeated, tag = "1")]
+    pub clusters: Vec<ClusterWeight>,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
+pub struct ClusterWeight {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(message, optional, tag = "2")]
+    pub weight: Option<u32>,
+    #[prost(btree_map = "string, message", tag = "10")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub typed_per_filter_config: PerFilter,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct RetryPolicy {
+    #[prost(string, tag = "1")]
+    pub retry_on: String,
+    #[prost(message, optional, tag = "2")]
+    pub num_retries: Option<u32>,
+}

@@ -1,0 +1,42 @@
+//! Renders the routing IR to Envoy (1.40 or newer): one proxy per node, which knows callers by address.
+//!
+//! **What it can express:** HTTP, TCP and UDP routing with exact weights, conditional splits; access by path, method, header and caller
+//! for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests counted in
+//! permissive mode (`rbac.shadow_denied`); retries, timeouts, rate limits; pods that speak HTTP/1.1 or h2c.
+//!
+//! **What is not here yet:** sidecars and their certificates (the configuration for one is empty, with an error), an xDS server, pods
+//! that speak TLS (their share answers 503), circuit breakers, limits of requests in flight, mirroring, counting of would-be denials on
+//! TCP and UDP, a simulator. Rate limits count per proxy. Everything that is left out is a diagnostic ([`codes`]).
+//!
+//! **What differs:** Envoy reads a raw backslash in a path as a slash, in matching and in what it forwards, where the rules want 400;
+//! policy and application still see the same path. The `Host` that pods see has no port and no trailing dot.
+//!
+//! **Why the messages are declared by hand** ([`config`]): generated types (`envoy-types`) keep maps in hash maps, so equal
+//! configurations have different bytes, and they print no JSON; printing it by reflection needs Envoy's descriptors embedded. About
+//! sixty small structs that derive `prost::Message` and `serde::Serialize` have stable bytes, print all three formats, build in seconds,
+//! and cannot say what must not be said (`remote_ip`). Their field numbers are compared with `envoy-types` in a test of its own.
+//!
+//! ```
+//! use smi_core::backend::{Artifacts, Backend, ProxyTarget};
+//! use smi_core::compile::{CompileOptions, compile};
+//! use smi_core::load::{Input, Limits, load};
+//!
+//! let world = load(&[Input::new("shop.yaml", r#"
+//! apiVersion: v1
+//! kind: Service
+//! metadata: {name: cart, namespace: shop}
+//! spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}
+//! "#)], &Limits::default());
+//! let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+//! let rendered = smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node);
+//! assert_eq!(smi_envoy::lint::lint(&rendered.output.bootstrap), []);
+//! assert!(rendered.output.artifacts()[0].text.contains("cart.shop.mesh"));
+//! ```
+
+mod backend;
+pub mod codes;
+pub mod config;
+pub mod lint;
+mod render;
+
+pub use backend::{Envoy, EnvoyConfig, EnvoyOptions, Resources};

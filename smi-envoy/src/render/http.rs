@@ -1,0 +1,180 @@
+//! HTTP service ports → virtual hosts, and the listener they share.
+
+use smi_core::ir::{EncodedSlashes, RateLimit, RouteCondition, Scheme, TrafficPolicy};
+
+use super::{At, Output, RATE_LIMIT, RBAC, access, condition, leaf};
+use crate::config::address::Protocol;
+use crate::config::listener::{
+    EscapedSlashes, Filter, FilterChain, HttpConnectionManager, Listener, LocalRateLimit, Percent, Router,
+    RuntimeFraction, TokenBucket, UpgradeConfig,
+};
+use crate::config::matcher::PerFilter;
+use crate::config::rbac::{HttpRbac, Rbac};
+use crate::config::route::{
+    ClusterWeight, DirectResponse, RetryPolicy, Route, RouteAction, RouteActionKind, RouteConfiguration,
+    RouteMatch, VirtualHost, WeightedCluster,
+};
+use crate::config::{Any, Duration};
+
+impl Output<'_> {
+    /// One virtual host per name of the service.
+    pub(super) fn http_port(&mut self, at: &At<'_>, scheme: Scheme) {
+        for domain in &self.ir.settings.mesh_domains {
+            let host = format!("{}.{}.{domain}", at.name.name, at.name.namespace).to_ascii_lowercase();
+            let mut routes = vec![answer("bad-escape", condition::bad_escape(), 400)];
+            for (place, route) in at.port.routes.iter().enumerate() {
+                let matches: Vec<RouteMatch> = match &route.condition {
+                    RouteCondition::Everything => vec![condition::everything()],
+                    RouteCondition::AnyOf(matches) => {
+                        matches.iter().filter_map(|m| condition::route_match(m, &host)).collect()
+                    }
+                };
+                let clusters = self.weighted(at, route, scheme, &host);
+                for (number, route_match) in matches.into_iter().enumerate() {
+                    let name = format!("{place}.{number}");
+                    routes.push(match &clusters {
+                        Some(clusters) => to_clusters(name, route_match, clusters.clone(), &at.port.policy),
+                        None => answer(&name, route_match, 503),
+                    });
+                }
+            }
+            let typed_per_filter_config = match &at.port.policy.rate_limit {
+                Some((limit, _)) => PerFilter::from([(RATE_LIMIT.to_owned(), rate_limit(limit))]),
+                None => PerFilter::new(),
+            };
+            let vhost =
+                VirtualHost { name: host.clone(), domains: vec![host], routes, typed_per_filter_config };
+            self.hosts.entry(at.number).or_default().push(vhost);
+        }
+    }
+
+    fn weighted(
+        &mut self,
+        at: &At<'_>,
+        route: &smi_core::ir::Route,
+        scheme: Scheme,
+        host: &str,
+    ) -> Option<Vec<ClusterWeight>> {
+        if scheme == Scheme::Https {
+            return None;
+        }
+        let Some(leaves) = leaf::leaves(self.ir, route) else {
+            self.weights_too_large(route);
+            return None;
+        };
+        let mut out = Vec::new();
+        for leaf in leaves {
+            let name = leaf.name(leaf::spoken(scheme));
+            let rbac = match leaf.at {
+                Some((workload, port)) => self.access.http(at.service.mode, workload, port, host),
+                // Nobody is there to refuse; the share fails whoever asks (S20).
+                None => access::anybody(),
+            };
+            let endpoints = leaf.endpoints.iter().map(|e| (*e, None)).collect();
+            self.add_cluster(leaf::cluster(name.clone(), endpoints, Protocol::Tcp, scheme == Scheme::H2c));
+            let typed_per_filter_config = PerFilter::from([(RBAC.to_owned(), rbac)]);
+            out.push(ClusterWeight { name, weight: Some(leaf.weight), typed_per_filter_config });
+        }
+        Some(out)
+    }
+}
+
+fn to_clusters(
+    name: String,
+    r#match: RouteMatch,
+    clusters: Vec<ClusterWeight>,
+    policy: &TrafficPolicy,
+) -> Route {
+    // Zero is Envoy's word for no limit; without it, it is 15 s.
+    let timeout = Duration::from_ms(policy.timeout_ms.as_ref().map_or(0, |(ms, _)| *ms));
+    let retry_policy = policy.retry.as_ref().filter(|(r, _)| r.attempts > 1).map(|(retry, _)| RetryPolicy {
+        retry_on: "connect-failure,refused-stream,reset-before-request".into(),
+        num_retries: Some(retry.attempts.saturating_sub(1)),
+    });
+    let action = RouteAction {
+        weighted_clusters: Some(WeightedCluster { clusters }),
+        timeout: Some(timeout),
+        retry_policy,
+    };
+    Route {
+        name,
+        r#match: Some(r#match),
+        action: Some(RouteActionKind::Route(action)),
+        typed_per_filter_config: PerFilter::new(),
+    }
+}
+
+/// An answer of the proxy's own, the same for everybody.
+fn answer(name: &str, r#match: RouteMatch, status: u32) -> Route {
+    Route {
+        name: name.to_owned(),
+        r#match: Some(r#match),
+        action: Some(RouteActionKind::DirectResponse(DirectResponse { status })),
+        typed_per_filter_config: PerFilter::from([(RBAC.to_owned(), access::anybody())]),
+    }
+}
+
+fn rate_limit(limit: &RateLimit) -> Any {
+    let always = || Some(RuntimeFraction { default_value: Some(Percent { numerator: 100 }) });
+    Any::pack(&LocalRateLimit {
+        stat_prefix: "rate_limit".into(),
+        token_bucket: Some(TokenBucket {
+            max_tokens: limit.burst,
+            tokens_per_fill: Some(limit.average.min(limit.burst)),
+            fill_interval: Some(Duration::from_ms(1000)),
+        }),
+        filter_enabled: always(),
+        filter_enforced: always(),
+    })
+}
+
+/// The listener of all HTTP services on one port number.
+pub(super) fn listener(
+    name: String,
+    address: crate::config::address::Address,
+    mut virtual_hosts: Vec<VirtualHost>,
+    slashes: EncodedSlashes,
+) -> Listener {
+    // SPEC: S37 — the RBAC filter runs before the router's own 404, so unknown hosts need a host that lets them through to it.
+    virtual_hosts.push(VirtualHost {
+        name: "*".into(),
+        domains: vec!["*".into()],
+        routes: vec![
+            answer("bad-escape", condition::bad_escape(), 400),
+            answer("unknown-host", condition::everything(), 404),
+        ],
+        typed_per_filter_config: PerFilter::new(),
+    });
+    let filter = |name: &str, config: Any| Filter { name: name.to_owned(), typed_config: Some(config) };
+    let closed = HttpRbac { rules: Some(Rbac::default()), shadow_rules: None };
+    let inert = LocalRateLimit { stat_prefix: "rate_limit".into(), ..LocalRateLimit::default() };
+    let manager = HttpConnectionManager {
+        stat_prefix: name.clone(),
+        route_config: Some(RouteConfiguration { name: name.clone(), virtual_hosts }),
+        http_filters: vec![
+            filter(RBAC, Any::pack(&closed)),
+            filter(RATE_LIMIT, Any::pack(&inert)),
+            filter("envoy.filters.http.router", Any::pack(&Router {})),
+        ],
+        use_remote_address: Some(true),
+        stream_idle_timeout: Some(Duration::from_ms(0)),
+        // SPEC: S9
+        normalize_path: Some(true),
+        merge_slashes: true,
+        path_with_escaped_slashes_action: match slashes {
+            EncodedSlashes::Refuse => EscapedSlashes::Reject,
+            EncodedSlashes::Keep => EscapedSlashes::Keep,
+        }
+        .into(),
+        strip_any_host_port: true,
+        strip_trailing_host_dot: true,
+        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".into() }],
+    };
+    let filters = vec![filter("envoy.filters.network.http_connection_manager", Any::pack(&manager))];
+    Listener {
+        name,
+        address: Some(address),
+        filter_chains: vec![FilterChain { name: String::new(), filter_chain_match: None, filters }],
+        ..Listener::default()
+    }
+}

@@ -1,0 +1,98 @@
+//! Our messages have the field numbers of Envoy's: ours → theirs → ours loses nothing, at every depth.
+
+use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap as TheirBootstrap;
+use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit as TheirRateLimit;
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::{
+    Rbac as TheirRbac, RbacPerRoute as TheirPerRoute,
+};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager as TheirManager;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as TheirTcp;
+use envoy_types::pb::envoy::extensions::filters::udp::udp_proxy::v3::{
+    Route as TheirUdpRoute, UdpProxyConfig as TheirUdp,
+};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions as TheirOptions;
+use envoy_types::pb::xds::r#type::matcher::v3::IpMatcher as TheirIpMatcher;
+use prost::Message;
+use smi_core::backend::{Backend, ProxyTarget};
+use smi_core::compile::{CompileOptions, compile};
+use smi_core::load::{Input, Limits, load};
+use smi_envoy::config::cluster::HttpProtocolOptions;
+use smi_envoy::config::listener::{HttpConnectionManager, LocalRateLimit, TcpProxy, UdpProxy, UdpRoute};
+use smi_envoy::config::matcher::IpMatcher;
+use smi_envoy::config::rbac::{HttpRbac, RbacPerRoute};
+use smi_envoy::config::{Any, bootstrap::Bootstrap, types::Packed};
+
+/// Theirs drops fields whose number or type it does not know, so what comes back is equal only if they agree.
+fn there_and_back<Ours: Message + Default + PartialEq, Theirs: Message + Default>(ours: &Ours) {
+    let theirs = Theirs::decode(ours.encode_to_vec().as_slice()).unwrap();
+    let back = Ours::decode(theirs.encode_to_vec().as_slice()).unwrap();
+    assert!(back == *ours, "{ours:?}\n{back:?}");
+}
+
+fn any<Ours: Packed + PartialEq, Theirs: Message + Default>(
+    any: &Any,
+    seen: &mut Vec<&'static str>,
+) -> Option<Ours> {
+    let ours: Ours = any.unpack()?;
+    there_and_back::<Ours, Theirs>(&ours);
+    seen.push(Ours::NAME);
+    Some(ours)
+}
+
+#[test]
+fn field_numbers_are_envoys() {
+    let text = include_str!("world.yaml").replace(
+        "metadata: {name: cart, namespace: shop}",
+        "metadata: {name: cart, namespace: shop, annotations: {mesh.smi-sdk.io/scheme: h2c, mesh.smi-sdk.io/retry-attempts: '3', \
+         mesh.smi-sdk.io/ratelimit-average: '5', mesh.smi-sdk.io/ratelimit-burst: '10'}}",
+    );
+    let world = load(&[Input::new("world.yaml", text)], &Limits::default());
+    let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+    let bootstrap = smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node).output.bootstrap;
+    there_and_back::<Bootstrap, TheirBootstrap>(&bootstrap);
+    let mut seen = Vec::new();
+    let resources = bootstrap.static_resources.unwrap();
+    for config in resources.clusters.iter().flat_map(|c| c.typed_extension_protocol_options.values()) {
+        any::<HttpProtocolOptions, TheirOptions>(config, &mut seen).unwrap();
+    }
+    for listener in &resources.listeners {
+        for config in
+            listener.filter_chains.iter().flat_map(|c| &c.filters).filter_map(|f| f.typed_config.as_ref())
+        {
+            any::<TcpProxy, TheirTcp>(config, &mut seen);
+            let Some(manager) = any::<HttpConnectionManager, TheirManager>(config, &mut seen) else {
+                continue;
+            };
+            for config in manager.http_filters.iter().filter_map(|f| f.typed_config.as_ref()) {
+                any::<HttpRbac, TheirRbac>(config, &mut seen);
+            }
+            for host in manager.route_config.unwrap().virtual_hosts {
+                for config in host.typed_per_filter_config.values() {
+                    any::<LocalRateLimit, TheirRateLimit>(config, &mut seen).unwrap();
+                }
+                for route in host.routes {
+                    let Some(smi_envoy::config::route::RouteActionKind::Route(action)) = route.action else {
+                        continue;
+                    };
+                    for cluster in action.weighted_clusters.unwrap().clusters {
+                        for config in cluster.typed_per_filter_config.values() {
+                            any::<RbacPerRoute, TheirPerRoute>(config, &mut seen).unwrap();
+                        }
+                    }
+                }
+            }
+        }
+        for config in listener.listener_filters.iter().filter_map(|f| f.typed_config.as_ref()) {
+            let proxy = any::<UdpProxy, TheirUdp>(config, &mut seen).unwrap();
+            let addresses =
+                proxy.matcher.unwrap().matcher_tree.unwrap().custom_match.unwrap().typed_config.unwrap();
+            for range in any::<IpMatcher, TheirIpMatcher>(&addresses, &mut seen).unwrap().range_matchers {
+                let route = range.on_match.unwrap().action.unwrap().typed_config.unwrap();
+                any::<UdpRoute, TheirUdpRoute>(&route, &mut seen).unwrap();
+            }
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 9, "{seen:?}");
+}

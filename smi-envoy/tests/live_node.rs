@@ -1,0 +1,266 @@
+//! A real Envoy decides as the reference does. Needs `SMI_ENVOY` (the binary) and `curl`; binds loopback addresses as pods.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use smi_core::backend::{Artifacts, Backend, ProxyTarget};
+use smi_core::compile::{CompileOptions, compile};
+use smi_core::eval::{Caller, HttpRequest, Outcome, Payload, Request, eval};
+use smi_core::hub::names::{Namespaced, Port};
+use smi_core::ir::{Ir, ListenerKey};
+use smi_core::load::{Input, Limits, load};
+use smi_envoy::{Envoy, EnvoyConfig};
+
+fn world() -> (Ir, EnvoyConfig) {
+    let world = load(&[Input::new("world.yaml", include_str!("world.yaml"))], &Limits::default());
+    assert!(!world.report.has_errors(), "{:?}", world.report);
+    let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+    assert!(!compiled.report.has_errors(), "{:?}", compiled.report);
+    let rendered = Envoy::default().render(&compiled.ir, &ProxyTarget::Node);
+    assert_eq!(rendered.report.diagnostics, [], "everything in this world can be rendered");
+    assert_eq!(smi_envoy::lint::lint(&rendered.output.bootstrap), []);
+    (compiled.ir, rendered.output)
+}
+
+fn envoy() -> PathBuf {
+    std::env::var_os("SMI_ENVOY").expect("set SMI_ENVOY to Envoy's binary").into()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("smi-envoy-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn write(folder: &Path, config: &EnvoyConfig) -> Vec<PathBuf> {
+    let mut files = vec![folder.join("envoy.pb")];
+    std::fs::write(&files[0], config.protobuf()).unwrap();
+    for artifact in config.artifacts() {
+        files.push(folder.join(&artifact.name));
+        std::fs::write(folder.join(artifact.name), artifact.text).unwrap();
+    }
+    files
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn every_format_validates() {
+    let (_, config) = world();
+    for file in write(&folder("validate"), &config) {
+        let run = Command::new(envoy())
+            .args(["--mode", "validate", "-l", "error", "-c"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve_tcp(at: SocketAddr, answer: Option<&'static str>) {
+    let listener = TcpListener::bind(at).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                if let Some(banner) = answer {
+                    let _ = stream.write_all(banner.as_bytes());
+                    return;
+                }
+                let mut seen = Vec::new();
+                let mut buffer = [0; 4096];
+                while !seen.windows(4).any(|w| w == b"\r\n\r\n") {
+                    match stream.read(&mut buffer) {
+                        Ok(0) | Err(_) => return,
+                        Ok(n) => seen.extend_from_slice(&buffer[..n]),
+                    }
+                }
+                let body = format!("pod {}", at.ip());
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            });
+        }
+    });
+}
+
+fn start(ir: &Ir, config: &EnvoyConfig) -> Running {
+    for (key, pool) in &ir.pools {
+        for endpoint in pool.ready() {
+            let at = endpoint.address;
+            if at.port() == 5353 {
+                let socket = UdpSocket::bind(at).unwrap();
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 512];
+                    while let Ok((n, from)) = socket.recv_from(&mut buffer) {
+                        let _ = socket.send_to(&buffer[..n], from);
+                    }
+                });
+            } else if TcpListener::bind(at).is_ok() {
+                serve_tcp(at, (key.service.name.as_str() == "db").then_some("banner"));
+            }
+        }
+    }
+    let folder = folder("live");
+    let file = write(&folder, config).swap_remove(0);
+    let child = Command::new(envoy())
+        .args(["-l", "error", "--concurrency", "1", "--use-dynamic-base-id", "-c"])
+        .arg(file)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let running = Running(child);
+    for _ in 0..100 {
+        if curl(&["http://127.0.0.1:9901/ready"]).contains("LIVE") {
+            return running;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("Envoy does not get ready");
+}
+
+fn curl(arguments: &[&str]) -> String {
+    let out = Command::new("curl")
+        .args(["-s", "--noproxy", "*", "--max-time", "2"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+/// What can be seen of an outcome: the status, and the pods that may have answered.
+fn visible(ir: &Ir, outcome: &Outcome) -> BTreeSet<String> {
+    let status = |s: &str| BTreeSet::from([s.to_owned()]);
+    match outcome {
+        Outcome::BadRequest => status("400"),
+        Outcome::NotFound => status("404"),
+        Outcome::Forbidden => status("403"),
+        Outcome::Unavailable => status("503"),
+        Outcome::Served(pool, workload) => ir.pools[pool]
+            .ready()
+            .filter(|e| e.workload == *workload)
+            .map(|e| format!("200 pod {}", e.address.ip()))
+            .collect(),
+    }
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_real_envoy_decides_as_the_reference() {
+    let (ir, config) = world();
+    let _running = start(&ir, &config);
+    let callers: Vec<IpAddr> = ir.callers.keys().copied().chain(["127.0.99.9".parse().unwrap()]).collect();
+    let listen = |key: ListenerKey| ir.listeners.entries[&key].get();
+    let number = |n| Port::new(n).unwrap();
+    let url_base = format!("http://127.0.0.1:{}", listen(ListenerKey::Http(number(80))));
+    let mut statuses = BTreeSet::new();
+    let mut pairs = 0;
+    for caller in &callers {
+        for host in [
+            "cart.shop.mesh",
+            "CART.shop.mesh:80",
+            "cart-v1.shop.mesh",
+            "cart-v2.shop.mesh.",
+            "other.shop.mesh",
+        ] {
+            for method in ["GET", "POST"] {
+                for target in [
+                    "/items",
+                    "/items/7?x=1",
+                    "/admin",
+                    "/items/../admin",
+                    "/items/%2e%2e/admin",
+                    "//items",
+                    "/items%2fx",
+                    "/items%5cx",
+                    "/i%zz",
+                    "/items/%",
+                    "/",
+                ] {
+                    for user in ["beta", "betamax"] {
+                        let headers = vec![("X-User".to_owned(), user.to_owned())];
+                        let http = HttpRequest {
+                            port: number(80),
+                            host: host.into(),
+                            method: method.into(),
+                            target: target.into(),
+                            headers,
+                        };
+                        let request =
+                            Request { caller: Caller::Address(*caller), payload: Payload::Http(http) };
+                        let expected: BTreeSet<String> = eval(&ir, &request)
+                            .distribution()
+                            .iter()
+                            .flat_map(|(o, _)| visible(&ir, o))
+                            .collect();
+                        let url = format!("{url_base}{target}");
+                        let (host, user, from) =
+                            (format!("Host: {host}"), format!("X-User: {user}"), caller.to_string());
+                        // An address that is forged changes nothing.
+                        let forged = "X-Forwarded-For: 127.0.10.1";
+                        let answer = curl(&[
+                            "--path-as-is",
+                            "--interface",
+                            &from,
+                            "-X",
+                            method,
+                            "-H",
+                            &host,
+                            "-H",
+                            &user,
+                            "-H",
+                            forged,
+                            "-w",
+                            "\n%{http_code}",
+                            &url,
+                        ]);
+                        let (body, status) = answer.rsplit_once('\n').unwrap();
+                        let seen = if status == "200" { format!("200 {body}") } else { status.to_owned() };
+                        assert!(expected.contains(&seen), "{request:?}: {seen}, not {expected:?}");
+                        statuses.insert(status.to_owned());
+                        pairs += 1;
+                    }
+                }
+            }
+        }
+        let allowed = |payload| {
+            let decision = eval(&ir, &Request { caller: Caller::Address(*caller), payload }).distribution();
+            decision.iter().all(|(o, _)| matches!(o, Outcome::Served(..)))
+        };
+        let db = Namespaced::new("shop", "db");
+        let url = format!("telnet://127.0.0.1:{}", listen(ListenerKey::Tcp(db.clone(), number(5432))));
+        let banner = curl(&["--interface", &caller.to_string(), &url]);
+        assert_eq!(
+            banner == "banner",
+            allowed(Payload::Tcp { service: db, port: number(5432) }),
+            "{caller}: {banner:?}"
+        );
+        assert!(banner == "banner" || banner.is_empty());
+        let dns = Namespaced::new("shop", "dns");
+        let socket = UdpSocket::bind((*caller, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        socket.send_to(b"ask", ("127.0.0.1", listen(ListenerKey::Udp(dns.clone(), number(53))))).unwrap();
+        let answered = socket.recv_from(&mut [0; 16]).is_ok();
+        assert_eq!(answered, allowed(Payload::Udp { service: dns, port: number(53) }), "{caller}: UDP");
+    }
+    assert_eq!(
+        statuses,
+        ["200", "400", "403", "404", "503"].map(str::to_owned).into(),
+        "over {pairs} requests"
+    );
+}
