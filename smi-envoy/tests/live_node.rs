@@ -1,5 +1,14 @@
 //! A real Envoy decides as the reference does. Needs `SMI_ENVOY` (the binary) and `curl`; binds loopback addresses as pods.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test"
+)]
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
