@@ -89,7 +89,7 @@ fn target(out: &mut String, namespace: &str, name: &str, index: usize) {
     let _ = write!(
         out,
         "---\napiVersion: access.smi-spec.io/v1alpha3\nkind: TrafficTarget\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  destination:\n    kind: ServiceAccount\n    name: {name}\n    namespace: {namespace}\n  rules:\n  - kind: HTTPRouteGroup\n    name: routes-{:02}\n    matches: [read, write]\n  sources:\n  - kind: ServiceAccount\n    name: service-{:02}\n    namespace: {namespace}\n  - kind: ServiceAccount\n    name: service-{:02}\n    namespace: {namespace}\n",
-        index % PER_NAMESPACE | 1,
+        (index % PER_NAMESPACE) | 1,
         neighbour(1),
         neighbour(2),
     );

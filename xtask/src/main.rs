@@ -31,6 +31,14 @@ enum Verb {
     Test,
     /// Formatting, lints, documentation, licences and every test.
     Ci,
+    /// Write the goldens anew; read the difference before you keep it.
+    Golden,
+    /// Measure: `bench compile --services 1000,10000 --runs 3 --json FILE`.
+    Bench {
+        /// What to measure, and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -43,6 +51,15 @@ fn main() -> Result<()> {
         }
         Verb::Test => test(root),
         Verb::Ci => ci(root),
+        Verb::Golden => {
+            let environment = [("INSTA_UPDATE", "always".as_ref())];
+            cargo(root, &["test", "--workspace", "--all-features"], &environment, 30)
+        }
+        Verb::Bench { arguments } => {
+            let mut all = vec!["run", "--release", "-q", "-p", "smi-bench", "--"];
+            all.extend(arguments.iter().map(String::as_str));
+            cargo(root, &all, &[], 30)
+        }
     }
 }
 

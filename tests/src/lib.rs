@@ -1,0 +1,1 @@
+//! Golden cases and cross-crate tests; see `tests/`.
