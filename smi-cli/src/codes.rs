@@ -8,6 +8,7 @@ use smi_core::diag::Code;
 /// Every code of this program, ordered by id.
 pub(crate) fn all() -> Vec<Code> {
     let mut codes = smi_core::codes();
+    codes.extend_from_slice(smi_envoy::codes::CODES);
     codes.extend_from_slice(smi_traefik::codes::CODES);
     codes.sort();
     codes
