@@ -1,8 +1,8 @@
 //! Versions to hub and back, and from version to version (S2–S4).
 //!
-//! Shape: [`read`](HubObject::read) takes one wire object to the hub, [`write`](HubObject::write) takes it to any version and tells what
-//! that version cannot say. [`convert`] joins them for one object; [`Hub::from_objects`] reads many.
-//! Loss: what a version cannot say is kept in an annotation on the converted object, and comes back from it ([`keep`]).
+//! Shape: [`read`](HubObject::read) takes one wire object to the hub, `write` takes it to any version and tells what
+//! that version cannot say. [`convert`] joins them for one object; [`Hub::from_objects`](crate::hub::Hub::from_objects) reads many.
+//! Loss: what a version cannot say is kept in an annotation on the converted object, and comes back from it (`keep`).
 //! Faults: `SMI0101`–`SMI0131`.
 //! Source: smi-spec, the versions' documents; the conversion of smi-sdk-go loses ports, conditions and ratios and is not followed.
 
