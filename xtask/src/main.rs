@@ -33,6 +33,13 @@ enum Verb {
     Ci,
     /// Write the goldens anew; read the difference before you keep it.
     Golden,
+    /// Compare the reference with a backend on random worlds and requests:
+    /// `conform --backend traefik --live --cases N --seed S --json FILE`.
+    Conform {
+        /// Arguments of `smi-conform`.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure: `bench compile --services 1000,10000 --runs 3 --json FILE`.
     Bench {
         /// What to measure, and its arguments.
@@ -55,6 +62,9 @@ fn main() -> Result<()> {
             let environment = [("INSTA_UPDATE", "always".as_ref())];
             cargo(root, &["test", "--workspace", "--all-features"], &environment, 30)
         }
+        Verb::Conform { arguments } => {
+            conform(root, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        }
         Verb::Bench { arguments } => {
             let mut all = vec!["run", "--release", "-q", "-p", "smi-bench", "--"];
             all.extend(arguments.iter().map(String::as_str));
@@ -63,10 +73,24 @@ fn main() -> Result<()> {
     }
 }
 
+/// Runs a campaign; with `--live` against the real proxy, which is fetched when it is missing.
+fn conform(root: &Path, arguments: &[&str]) -> Result<()> {
+    let mut all = vec!["run", "--release", "-q", "-p", "smi-conformance", "--bin", "smi-conform", "--"];
+    all.extend(arguments);
+    if !arguments.contains(&"--live") {
+        return cargo(root, &all, &[], 60);
+    }
+    let traefik = peers::get(Peer::Traefik)?;
+    cargo(root, &all, &[(Peer::Traefik.variable(), traefik.as_os_str())], 60)
+}
+
 fn test(root: &Path) -> Result<()> {
     let traefik = peers::get(Peer::Traefik)?;
-    let environment = [(Peer::Traefik.variable(), traefik.as_os_str())];
-    cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 30)
+    let envoy = peers::get(Peer::Envoy)?;
+    let environment =
+        [(Peer::Traefik.variable(), traefik.as_os_str()), (Peer::Envoy.variable(), envoy.as_os_str())];
+    cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 30)?;
+    conform(root, &["--backend", "traefik", "--live", "--cases", "2000", "--seed", "1"])
 }
 
 fn ci(root: &Path) -> Result<()> {
