@@ -2,7 +2,8 @@
 //!
 //! Shape: [`world`] makes manifests and requests from a seed; [`live`] runs a real Traefik with pods and callers on loopback addresses;
 //! [`campaign`] compares, counts, and shrinks what differs to a minimal world.
-//! Weights: where the proxy is deterministic, exact counts over a full cycle; elsewhere a bound of 4.5 standard deviations.
+//! Weights: counts over three full cycles, to within one request per level of weights (the rotation may stand anywhere when counting
+//! begins; a test of its own counts exactly from a fresh start); cycles too long to count have a bound of 4.5 standard deviations.
 
 pub mod campaign;
 pub mod live;
