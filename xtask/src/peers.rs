@@ -134,10 +134,41 @@ fn install(peer: Peer, folder: &Path) -> Result<()> {
         drop(std::fs::remove_dir_all(&temporary));
         return Err(fault);
     }
+    let moved = only_the_program(peer, &temporary, folder);
+    drop(std::fs::remove_dir_all(&temporary));
+    moved
+}
+
+/// Keeps the program alone. A virtual environment cannot be moved, and the command in it may be a script that starts the program.
+fn only_the_program(peer: Peer, environment: &Path, folder: &Path) -> Result<()> {
+    let program = largest(environment, peer.program())?;
+    let kept = environment.join("kept");
+    std::fs::create_dir_all(kept.join("bin"))?;
+    std::fs::copy(program, kept.join("bin").join(peer.program()))?;
     // What has the final name and did not answer with its version is broken.
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
     }
-    std::fs::rename(&temporary, folder)?;
-    Ok(())
+    Ok(std::fs::rename(kept, folder)?)
+}
+
+/// The largest file of that name below a folder.
+fn largest(folder: &Path, name: &str) -> Result<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut best: Option<(u64, PathBuf)> = None;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && entry.file_name() == name {
+                let size = entry.metadata()?.len();
+                if best.as_ref().is_none_or(|(most, _)| size > *most) {
+                    best = Some((size, entry.path()));
+                }
+            }
+        }
+    }
+    best.map(|(_, path)| path).with_context(|| format!("the package holds no file `{name}`"))
 }
