@@ -168,6 +168,12 @@ fn difference(
 ) -> anyhow::Result<Option<String>> {
     let expected = seen(request, &decision.distribution());
     let simulated = seen(request, &Simulator::new(&made.config, &made.ir).decide(request));
+    // Escapes that Traefik decodes before it matches: patterns that could tell refuse them, so it may do less, never more.
+    let decoded = matches!(&request.payload, Payload::Http(http) if ["%7C", "%60", "%22"].iter().any(|e| http.target.contains(e)));
+    if simulated != expected && decoded && simulated == Distribution::certain(Outcome::Forbidden) {
+        out.count("declared: escape refused");
+        return Ok(None);
+    }
     if simulated != expected {
         return Ok(Some(format!(
             "{request:?}\n  the reference decides {expected}\n  the simulator decides {simulated}"
@@ -183,7 +189,10 @@ fn difference(
         out.count("requests sent");
         let observation = live.observe(&made.ir, request)?;
         // Traefik looks for a router before it looks at the path, so a refused path at an unknown host is 404 instead of 400.
-        if observation == Observation::Status(404) && expected == Distribution::certain(Outcome::BadRequest) {
+        if observation == Observation::Status(404)
+            && expected == Distribution::certain(Outcome::BadRequest)
+            && unknown_host(&made.ir, request)
+        {
             out.count("declared: 404 for 400");
             return Ok(None);
         }
@@ -218,6 +227,15 @@ fn difference(
         }
     }
     Ok(None)
+}
+
+/// Whether the request would be 404 with a sound path.
+fn unknown_host(ir: &Ir, request: &Request) -> bool {
+    let mut sound = request.clone();
+    if let Payload::Http(http) = &mut sound.payload {
+        http.target = "/".into();
+    }
+    eval(ir, &sound).distribution() == Distribution::certain(Outcome::NotFound)
 }
 
 /// Outcomes that look the same from outside, with their share.

@@ -103,8 +103,15 @@ const TARGETS: &[&str] = &[
 
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
 
-const HEADERS: &[(&str, &str)] =
-    &[("x-user", "beta"), ("x-user", "al.*"), ("X-Team", "t-[0-9]+"), ("x-user", "a|ab"), ("x-empty", ".*")];
+const HEADERS: &[(&str, &str)] = &[
+    ("x-user", "beta"),
+    ("x-user", "al.*"),
+    ("X-Team", "t-[0-9]+"),
+    ("x-user", "a|ab"),
+    ("x-empty", ".*"),
+    ("host", "b-c\\.a\\.mesh"),
+    ("Host", "v[0-9]\\..*"),
+];
 
 const VALUES: &[(&str, &str)] = &[
     ("x-user", "beta"),

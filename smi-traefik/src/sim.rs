@@ -82,7 +82,7 @@ impl<'a> Simulator<'a> {
         let view = View {
             client: self.client(&request.caller),
             host: host(&http.host),
-            path,
+            path: routing_path(&path),
             method: &http.method,
             headers: &http.headers,
         };
@@ -219,13 +219,32 @@ fn shares(children: &[WeightedChild]) -> impl Iterator<Item = (&str, Share)> {
     children.iter().map(move |c| (c.name.as_str(), Share::new(u64::from(c.weight), total)))
 }
 
-/// Lower case, without port and trailing dot.
+/// The path that Traefik matches: escapes of everything but reserved characters are decoded.
+fn routing_path(canonical: &str) -> String {
+    let mut out = Vec::new();
+    let mut bytes = canonical.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let mut digit =
+            || ahead.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        match (byte, digit(), digit()) {
+            (b'%', Some(high), Some(low)) if !b":/?#[]@!$&'()*+,;=%".contains(&(high << 4 | low)) => {
+                out.push(high << 4 | low);
+                bytes = ahead;
+            }
+            _ => out.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Lower case and without port. `Host` ignores a trailing dot, `HostRegexp` sees it.
 fn host(text: &str) -> String {
     let host = match text.rsplit_once(':') {
         Some((name, _)) if !text.ends_with(']') => name,
         _ => text,
     };
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+    host.to_ascii_lowercase()
 }
 
 fn matches(rule: &Rule, view: &View<'_>) -> bool {
@@ -237,7 +256,7 @@ fn matches(rule: &Rule, view: &View<'_>) -> bool {
             let search =
                 |value: &str| regex::bytes::Regex::new(last).is_ok_and(|r| r.is_match(value.as_bytes()));
             match matcher {
-                Matcher::Host => *last == view.host,
+                Matcher::Host => view.host.strip_suffix('.').unwrap_or(&view.host) == last,
                 Matcher::HostRegexp => search(&view.host),
                 Matcher::Path => *last == view.path,
                 Matcher::PathRegexp => search(&view.path),

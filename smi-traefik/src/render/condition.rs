@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use regex_syntax::hir::{Class, Hir, HirKind};
 use smi_core::ir::pattern::Lowered;
 use smi_core::ir::{HttpMatch, Methods, Pattern};
 
@@ -59,6 +60,9 @@ fn rule(m: &HttpMatch) -> Option<Rule> {
     if let Some(path) = &m.path
         && let Some(text) = anchored(path)
     {
+        if !is_blind_to_decoding(&text) {
+            parts.push(Rule::one(Matcher::PathRegexp, UNDECODED));
+        }
         parts.push(Rule::one(Matcher::PathRegexp, text));
     }
     if let Methods::Only(methods) = &m.methods {
@@ -68,12 +72,64 @@ fn rule(m: &HttpMatch) -> Option<Rule> {
         // An absent header never matches, so even a pattern of anything is a rule (S7).
         let text = anchored(&header.value).unwrap_or_else(|| "^.*$".into());
         if &*header.name == "host" {
-            parts.push(Rule::one(Matcher::HostRegexp, text));
+            parts.extend(host(&header.value));
         } else {
             parts.push(Rule::Match(Matcher::HeaderRegexp, vec![header.name.to_string(), text]));
         }
     }
     Rule::all(parts)
+}
+
+/// Traefik's `HostRegexp` sees the trailing dot that a host may have, which is no part of its name (S37). Hosts without it fit the
+/// pattern, hosts with it fit the pattern and the dot.
+fn host(pattern: &Pattern) -> Option<Rule> {
+    let text = anchored(pattern)?;
+    let start = match pattern.lowered() {
+        Lowered::Prefix(_) => format!("{text}.*"),
+        Lowered::Any | Lowered::Exact(_) | Lowered::Regex(_) => {
+            text.strip_suffix('$').unwrap_or(&text).to_owned()
+        }
+    };
+    let (text, dotted) = (format!("{start}$"), format!("{start}\\.$"));
+    let plain = [Rule::one(Matcher::HostRegexp, text), Rule::one(Matcher::HostRegexp, "[^.]$")];
+    Rule::any(Rule::all(plain).into_iter().chain([Rule::one(Matcher::HostRegexp, dotted)]))
+}
+
+/// Paths in which Traefik decoded nothing that the canonical path (S9) keeps encoded: unreserved and reserved characters and escapes.
+///
+/// Traefik matches on a path in which every escape but those of reserved characters is decoded: `%7C` is `|` to it. A pattern that could
+/// tell the two apart is therefore asked only of paths without such escapes; others it refuses, which narrows.
+const UNDECODED: &str = r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*$";
+
+/// Whether a pattern that matches a decoded path also matches the canonical one: whatever takes a decoded character takes its escape too.
+fn is_blind_to_decoding(text: &str) -> bool {
+    regex_syntax::parse(text).is_ok_and(|hir| is_blind(&hir, false))
+}
+
+/// Characters that the canonical path never holds as themselves.
+fn is_decoded(c: char) -> bool {
+    !c.is_ascii() || !(c.is_ascii_alphanumeric() || "._~:/?#[]@!$&'()*+,;=%-".contains(c))
+}
+
+fn is_blind(hir: &Hir, repeated: bool) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => {
+            std::str::from_utf8(&literal.0).is_ok_and(|text| !text.chars().any(|c| c == '%' || is_decoded(c)))
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            let holds = |c: char| class.ranges().iter().any(|r| r.start() <= c && c <= r.end());
+            let decoded = ('\0'..='\u{7f}').any(|c| is_decoded(c) && holds(c))
+                || class.ranges().iter().any(|r| !r.end().is_ascii());
+            let escape = "%0123456789ABCDEFabcdef".chars().all(holds);
+            !decoded || (repeated && escape)
+        }
+        HirKind::Class(Class::Bytes(_)) => false,
+        HirKind::Repetition(repetition) => is_blind(&repetition.sub, repetition.max.is_none()),
+        HirKind::Capture(capture) => is_blind(&capture.sub, repeated),
+        HirKind::Concat(parts) => parts.iter().all(|part| is_blind(part, false)),
+        HirKind::Alternation(parts) => parts.iter().all(|part| is_blind(part, repeated)),
+    }
 }
 
 /// Traefik searches, so the anchors are spelt out; `None`: everything.
@@ -98,4 +154,23 @@ fn escape(text: &str) -> String {
         out.push(c);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_blind_to_decoding;
+
+    #[test]
+    fn s9_patterns_that_could_tell_an_escape_from_its_character_are_guarded() {
+        for blind in
+            ["^/api", "^(?:/items(/.*)?$)", "^(?:/v[12]/.*)", "^(?:/[a-z0-9-]+$)", "^(?:/a/[^/]+/b$)", "^/x$"]
+        {
+            assert!(is_blind_to_decoding(blind), "{blind}");
+        }
+        for telling in
+            [r"^(?:/p\|q$)", "^/`$", "^(?:/.$)", "^(?:/[^%]+$)", "^(?:/[a|]*$)", "^/%7C", "^(?:/☃)"]
+        {
+            assert!(!is_blind_to_decoding(telling), "{telling}");
+        }
+    }
 }
