@@ -313,7 +313,7 @@ impl Pass<'_> {
                 }
                 out
             }
-            // SPEC: S27. A source of unknown kind is nobody; the others stay. Test: s27_unknown_source_kind_is_nobody.
+            // SPEC: S27. A source of unknown kind is nobody; the others stay. Case: access/s27-empty-and-unknown.
             kind => {
                 let at = path.clone().field("kind");
                 self.unknown_kind(

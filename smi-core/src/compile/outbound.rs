@@ -88,7 +88,7 @@ fn tests(m: &HttpMatch) -> usize {
 /// S18: conditional ones first, more conditions first, then the oldest, then by name. A second unconditional one is reported and removed.
 fn in_order_of_precedence(splits: &mut Vec<Accepted<'_>>, report: &mut Report) {
     // SPEC: S18. Conditions are the tests (path, methods, each header) of all matches. A split that was never created (a manifest) is
-    // newer than any that was. Test: s18_precedence_of_splits.
+    // newer than any that was. Case: split/s18-precedence.
     splits.sort_by_key(|s| {
         let conditions: usize = s.condition.iter().flatten().map(tests).sum();
         let created = s.split.meta.created.clone();
@@ -242,7 +242,7 @@ impl Pass<'_> {
     }
 
     // SPEC: S15. A faulty weight makes the whole split unaccepted: leaving out one backend would invent a ratio.
-    // Test: s15_a_negative_weight_is_not_accepted.
+    // Case: split/s15-a-negative-weight-is-not-accepted.
     fn backends(&mut self, split: &TrafficSplit) -> Option<Vec<(Namespaced, u64, usize)>> {
         let list = FieldPath::root().fields(&["spec", "backends"]);
         let mut out: Vec<(Namespaced, u64, usize)> = Vec::new();
