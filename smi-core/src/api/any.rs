@@ -20,6 +20,11 @@ pub struct KindInfo {
     pub plural: &'static str,
 }
 
+/// The Go SDK's v1alpha2 of metrics is the specification's v1alpha1.
+pub(super) fn version_of<'a>(group: &str, version: &'a str) -> &'a str {
+    if group == "metrics.smi-spec.io" && version == "v1alpha2" { "v1alpha1" } else { version }
+}
+
 macro_rules! any_object {
     ($($variant:ident($type:ty),)*) => {
         /// One object of any kind and version.
@@ -75,8 +80,7 @@ macro_rules! any_object {
             /// Reads an object of this `apiVersion` and `kind`; `None` when there is no such kind.
             pub fn decode<'de, D: Deserializer<'de>>(api_version: &str, kind: &str, d: D) -> Option<Result<Self, D::Error>> {
                 let (group, version) = api_version.split_once('/')?;
-                // The Go SDK's v1alpha2 of metrics is the specification's v1alpha1.
-                let version = if group == "metrics.smi-spec.io" && version == "v1alpha2" { "v1alpha1" } else { version };
+                let version = version_of(group, version);
                 $(if group == <$type as Kind>::GROUP && version == <$type as Kind>::VERSION && kind == <$type as Kind>::KIND {
                     return Some(<$type as serde::Deserialize>::deserialize(d).map(Self::$variant));
                 })*
@@ -134,7 +138,11 @@ impl AnyObject {
             group: info.group.into(),
             version: info.version.into(),
             kind: info.kind.into(),
-            namespace: meta.namespace.clone().map_or_else(|| Namespace::from("default"), Namespace::new),
+            namespace: meta
+                .namespace
+                .clone()
+                .filter(|n| !n.is_empty())
+                .map_or_else(|| Namespace::from("default"), Namespace::new),
             name: Name::new(meta.name.clone()),
         }
     }

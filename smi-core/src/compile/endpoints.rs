@@ -1,6 +1,6 @@
 //! Services → pools: the endpoints of every service port (S20, S29).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -120,6 +120,12 @@ fn listed<'c>(
         });
         entry.ready |= endpoint.ready;
     }
+    // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4. Test:
+    // s15_a_dual_stack_pod_counts_once.
+    let in_v4: BTreeSet<PodId> =
+        by_address.values().filter(|e| e.address.is_ipv4()).filter_map(|e| e.pod.clone()).collect();
+    by_address
+        .retain(|address, e| address.is_ipv4() || e.pod.as_ref().is_none_or(|pod| !in_v4.contains(pod)));
     Pool { endpoints: by_address.into_values().collect(), templates: Vec::new() }
 }
 

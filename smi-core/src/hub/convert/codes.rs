@@ -3,10 +3,10 @@
 crate::diag::declare_codes! {
     WIDENS = "SMI0101" "conversion-widens" Warning "S2",
         "the version cannot say something that restricts the object",
-        "## What it checks\nA conversion drops a port, a condition or another restriction that the wanted version has no field for.\n\n## Why it matters\nRead without it, the object allows more, or splits traffic that it was not meant for.\n\n## Example\nA TrafficTarget v1alpha2 with `destination.port: 8080`, converted to v1alpha3.\n\n## Fix\nKeep the annotation that holds what was lost, convert with `--on-widening narrow`, or say it in the newer version's words (a TCPRoute with the port).";
+        "## What it checks\nA conversion drops a port, a condition or another restriction that the wanted version has no field for.\n\n## Why it matters\nRead without it, the object allows more, or splits traffic that it was not meant for.\n\n## Example\nA TCPRoute v1alpha4 with ports, converted to v1alpha3, where it means every port.\n\n## Fix\nKeep the annotation that holds what was lost, convert with `--on-widening narrow`, or say it in the newer version's words (a TCPRoute with the port).";
     NARROWS = "SMI0102" "conversion-narrows" Warning "S2",
-        "the version cannot say something that the object allows",
-        "## What it checks\nA conversion drops a rule or a field that allows something.\n\n## Why it matters\nCalls that were allowed are refused by readers of the converted object.\n\n## Example\nA TrafficTarget v1alpha3 with a UDPRoute rule, converted to v1alpha2, which has no UDPRoute.\n\n## Fix\nStay with the newer version where the feature is needed.";
+        "the version cannot say something, so the converted object allows less",
+        "## What it checks\nThe wanted version has no field for a restriction, so what was restricted is left out with it.\n\n## Why it matters\nCalls that were allowed are refused by readers of the converted object that do not know the annotation which keeps the original.\n\n## Example\nA TrafficTarget v1alpha2 with `destination.port: 8080`, converted to v1alpha3, loses its rules; a TrafficSplit with `matches`, converted to v1alpha2, sends everything to the root.\n\n## Fix\nStay with the newer version where the feature is needed.";
     RESPELLS = "SMI0103" "conversion-respells" Lint "S4",
         "the version says the same in other words",
         "## What it checks\nA conversion changes the spelling of a value, not its meaning.\n\n## Why it matters\nTools that compare text see a difference.\n\n## Example\nWeights `1` and `500m` of v1alpha1 become 2 and 1.\n\n## Fix\nNothing to do.";

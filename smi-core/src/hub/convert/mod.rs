@@ -49,10 +49,10 @@ pub enum OnWidening {
 pub struct ConvertOptions {
     /// Conversions that widen, when no annotation may keep what is lost.
     pub on_widening: OnWidening,
-    /// Keep what is lost in an annotation. Readers that do not know it see the wider object, so this is for API servers and tools that
-    /// do, not for handing objects to another mesh.
+    /// Keep what is lost in an annotation. The object itself is written narrower where the version can say such a thing; where it cannot
+    /// (ports of a TCPRoute), readers that do not know the annotation see the wider object, and a diagnostic says so.
     pub annotate: bool,
-    /// The form in which headers are written; `None` keeps the form in which they were read.
+    /// The form in which headers are written; `None`: the list, which the official CRD accepts, unless the object is not converted at all.
     pub header_form: Option<HeaderForm>,
 }
 
@@ -75,8 +75,6 @@ pub(crate) struct Loss {
 pub(crate) enum LossKind {
     /// Spelling only.
     Respells,
-    /// Less is allowed.
-    Narrows,
     /// More is allowed, and the version has a narrower form.
     WidensOrNarrow,
     /// More is allowed, and the version has no narrower form.
@@ -137,36 +135,47 @@ pub fn convert(
     let Some(hub) = hub else {
         return Ok(Converted { object: source.clone(), report });
     };
-    let written = hub.write(source, wanted.version, options, false);
+    // SPEC: S2, first principle: readers that do not know the annotation see less, not more. Test: s2_an_annotated_object_is_narrower.
+    let narrow = options.annotate || options.on_widening == OnWidening::Narrow;
+    let written = hub.write(source, wanted.version, options, narrow);
     let source_ref = source.object_ref();
     let worst = written.losses.iter().map(|l| l.kind).max();
-    let widens = matches!(worst, Some(LossKind::Widens | LossKind::WidensOrNarrow));
-    let written = if widens && !options.annotate {
-        let narrow = options.on_widening == OnWidening::Narrow && worst == Some(LossKind::WidensOrNarrow);
-        if !narrow {
-            for loss in written.losses {
-                let mut d = Diagnostic::new(loss.code(), &source_ref, loss.path, loss.message);
-                if loss.kind >= LossKind::WidensOrNarrow {
-                    d.severity = Severity::Error;
-                }
-                report.push(d);
-            }
-            return Err(ConvertError::Refused(report));
-        }
-        hub.write(source, wanted.version, options, true)
-    } else {
-        written
+    let refused = match worst {
+        Some(LossKind::Widens) => !options.annotate,
+        Some(LossKind::WidensOrNarrow) => !narrow,
+        Some(LossKind::Respells) | None => false,
     };
+    if refused {
+        for loss in written.losses {
+            let mut d = Diagnostic::new(loss.code(false), &source_ref, loss.path, loss.message);
+            if loss.kind >= LossKind::WidensOrNarrow {
+                d.severity = Severity::Error;
+            }
+            report.push(d);
+        }
+        return Err(ConvertError::Refused(report));
+    }
     for loss in &written.losses {
-        let mut d = Diagnostic::new(loss.code(), &source_ref, loss.path.clone(), loss.message.clone());
-        if options.annotate && loss.kind >= LossKind::WidensOrNarrow {
-            d = d.with_help(
-                "an annotation keeps it; readers that do not know the annotation see more allowed",
-            );
+        let mut d = Diagnostic::new(loss.code(narrow), &source_ref, loss.path.clone(), loss.message.clone());
+        match loss.kind {
+            LossKind::Widens => {
+                d = d.with_help(
+                    "an annotation keeps it; readers that do not know the annotation see more allowed",
+                );
+            }
+            LossKind::WidensOrNarrow => {
+                d = d.with_help(if options.annotate {
+                    "an annotation keeps it; readers that do not know the annotation see less allowed"
+                } else {
+                    "the converted object allows less"
+                });
+            }
+            LossKind::Respells => {}
         }
         report.push(d);
     }
     let mut object = written.object;
+    keep::forget(&mut object);
     if options.annotate {
         keep::annotate(source, &mut object);
     }
@@ -174,10 +183,10 @@ pub fn convert(
 }
 
 impl Loss {
-    fn code(&self) -> crate::diag::Code {
+    fn code(&self, narrow: bool) -> crate::diag::Code {
         match self.kind {
             LossKind::Respells => codes::RESPELLS,
-            LossKind::Narrows => codes::NARROWS,
+            LossKind::WidensOrNarrow if narrow => codes::NARROWS,
             LossKind::WidensOrNarrow | LossKind::Widens => codes::WIDENS,
         }
     }

@@ -132,7 +132,7 @@ impl HubObject {
 fn meta(object: &AnyObject) -> Result<Meta, Box<Diagnostic>> {
     let info = object.info();
     let ObjectMeta { name, namespace, labels, annotations, creation_timestamp, .. } = object.metadata();
-    let namespace = namespace.clone().unwrap_or_else(|| "default".into());
+    let namespace = namespace.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| "default".into());
     // Metrics are answers, not objects that are stored, and need no name.
     if info.group != "metrics.smi-spec.io" {
         for (field, ok, text) in

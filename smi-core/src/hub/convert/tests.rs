@@ -54,7 +54,7 @@ fn s2_widening_is_refused_or_narrowed_without_the_annotation() {
     for (text, to) in [(TARGET, "v1alpha3"), (SPLIT, "v1alpha2")] {
         assert!(matches!(convert(&object(text), to, &refuse), Err(ConvertError::Refused(_))), "{to}");
         let narrowed = convert(&object(text), to, &narrow).unwrap();
-        assert!(narrowed.report.iter().any(|d| d.code == codes::WIDENS));
+        assert!(narrowed.report.iter().any(|d| d.code == codes::NARROWS));
         if let AnyObject::TrafficTargetV1alpha3(t) = &narrowed.object {
             assert_eq!(t.spec.as_ref().unwrap().rules, []);
         } else if let AnyObject::TrafficSplitV1alpha2(s) = &narrowed.object {
@@ -95,4 +95,113 @@ fn s4_weights_keep_their_ratio() {
     let AnyObject::TrafficSplitV1alpha4(split) = there.object else { panic!("v1alpha4") };
     let weights: Vec<i64> = split.spec.unwrap().backends.iter().map(|b| b.weight).collect();
     assert_eq!(weights, [2, 1]);
+}
+
+fn value(object: &AnyObject) -> serde_json::Value {
+    serde_json::to_value(object).unwrap()
+}
+
+#[test]
+fn s2_an_annotated_object_is_narrower() {
+    for (text, to) in [(TARGET, "v1alpha3"), (SPLIT, "v1alpha2")] {
+        let mut there = convert(&object(text), to, &ConvertOptions::default()).unwrap().object;
+        there.metadata_mut().annotations.clear();
+        let narrow =
+            ConvertOptions { annotate: false, on_widening: OnWidening::Narrow, ..Default::default() };
+        assert_eq!(there, convert(&object(text), to, &narrow).unwrap().object);
+    }
+}
+
+#[test]
+fn s2_an_annotation_cannot_move_an_object() {
+    for envelope in ["metadata", "kind", "apiVersion"] {
+        let mut there = convert(&object(TARGET), "v1alpha3", &ConvertOptions::default()).unwrap().object;
+        let kept = there.metadata_mut().annotations.values_mut().next().unwrap();
+        let mut text: serde_json::Value = serde_json::from_str(kept).unwrap();
+        text["was"][envelope] = serde_json::json!({"name": "t", "namespace": "victim"});
+        *kept = text.to_string().into();
+        let (hub, report) = crate::hub::Hub::from_objects([there]);
+        assert_eq!(hub.targets.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a/t"]);
+        assert!(report.iter().any(|d| d.code == codes::STALE_ANNOTATION), "{envelope}");
+    }
+}
+
+#[test]
+fn s2_an_old_annotation_does_not_hide_a_new_one() {
+    let there = convert(&object(QUANTITIES), "v1alpha3", &ConvertOptions::default()).unwrap().object;
+    let mut edited = value(&there);
+    edited["spec"]["matches"] = serde_json::json!([{"kind": "HTTPRouteGroup", "name": "g"}]);
+    let older = convert(&object(&edited.to_string()), "v1alpha2", &ConvertOptions::default()).unwrap().object;
+    assert_eq!(older.metadata().annotations.len(), 1);
+    let (hub, _) = crate::hub::Hub::from_objects([older]);
+    assert_eq!(hub.splits.values().next().unwrap().matches.as_ref().unwrap().len(), 1);
+}
+
+#[test]
+fn s2_bindings_and_foreign_groups_never_become_accounts() {
+    for source in [
+        r#"{"kind":"IdentityBinding","name":"s"}"#,
+        r#"{"kind":"ServiceAccount","group":"other.example","name":"s"}"#,
+    ] {
+        let text = TARGET.replace("v1alpha2", "v1alpha4").replace(",\"port\":8080", "");
+        let mut whole: serde_json::Value = serde_json::from_str(&text).unwrap();
+        whole["spec"]["sources"].as_array_mut().unwrap().push(serde_json::from_str(source).unwrap());
+        let source = object(&whole.to_string());
+        let refuse = ConvertOptions { annotate: false, ..Default::default() };
+        assert!(matches!(convert(&source, "v1alpha3", &refuse), Err(ConvertError::Refused(_))));
+        let there = convert(&source, "v1alpha3", &ConvertOptions::default()).unwrap().object;
+        assert_eq!(value(&there)["spec"]["sources"].as_array().unwrap().len(), 1);
+        assert_eq!(convert(&there, "v1alpha4", &ConvertOptions::default()).unwrap().object, source);
+    }
+}
+
+const HEADERS: &str = r#"{"apiVersion":"specs.smi-spec.io/v1alpha3","kind":"HTTPRouteGroup","metadata":{"name":"g","namespace":"a"},
+"spec":{"matches":[{"name":"m","headers":{"x":"1"}},{"name":"n","pathRegex":"/"}]}}"#;
+
+#[test]
+fn s3_the_list_is_written_unless_the_map_is_asked_for() {
+    let there = convert(&object(HEADERS), "v1alpha4", &ConvertOptions::default()).unwrap().object;
+    assert!(value(&there)["spec"]["matches"][0]["headers"].is_array());
+    assert_eq!(convert(&there, "v1alpha3", &ConvertOptions::default()).unwrap().object, object(HEADERS));
+    let map = ConvertOptions { header_form: Some(HeaderForm::Map), ..Default::default() };
+    let there = convert(&object(HEADERS), "v1alpha4", &map).unwrap().object;
+    assert!(value(&there)["spec"]["matches"][0]["headers"].is_object());
+    let twice = HEADERS.replace(r#"{"x":"1"}"#, r#"[{"x":"1"},{"x":"2"}]"#);
+    let there = convert(&object(&twice), "v1alpha4", &map).unwrap();
+    assert_eq!(value(&there.object)["spec"]["matches"][0]["headers"].as_array().unwrap().len(), 2);
+    assert!(there.report.iter().any(|d| d.code == codes::RESPELLS));
+}
+
+#[test]
+fn s2_headers_are_not_lost_in_v1alpha1() {
+    let refuse = ConvertOptions { annotate: false, ..Default::default() };
+    assert!(matches!(convert(&object(HEADERS), "v1alpha1", &refuse), Err(ConvertError::Refused(_))));
+    let there = convert(&object(HEADERS), "v1alpha1", &ConvertOptions::default()).unwrap().object;
+    assert_eq!(value(&there)["matches"].as_array().unwrap().len(), 1);
+    assert_eq!(convert(&there, "v1alpha3", &ConvertOptions::default()).unwrap().object, object(HEADERS));
+}
+
+#[test]
+fn s35_the_order_of_duplicates_does_not_change_the_report() {
+    let other = SPLIT.replace("\"weight\":3", "\"weight\":4");
+    let one = crate::hub::Hub::from_objects([SPLIT, SPLIT, &other].map(object));
+    assert_eq!(one, crate::hub::Hub::from_objects([&other, SPLIT, SPLIT].map(object)));
+    let older = SPLIT.replace("v1alpha4", "v1alpha3");
+    let (hub, report) = crate::hub::Hub::from_objects([SPLIT, &older].map(object));
+    assert_eq!(hub.splits.values().next().unwrap().meta.version, "v1alpha4");
+    assert!(!report.has_errors());
+}
+
+#[test]
+fn s1_an_empty_namespace_is_the_default_one() {
+    let text = SPLIT.replace(r#""namespace":"a""#, r#""namespace":"""#);
+    let (hub, report) = crate::hub::Hub::from_objects([object(&text)]);
+    assert_eq!(report.diagnostics, []);
+    assert_eq!(&*hub.splits.keys().next().unwrap().to_string(), "default/t");
+}
+
+#[test]
+fn s1_an_object_of_another_kind_is_not_read() {
+    let text = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"x"}}"#;
+    assert!(serde_json::from_str::<crate::api::split::v1alpha4::TrafficSplit>(text).is_err());
 }

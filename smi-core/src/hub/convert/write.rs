@@ -32,7 +32,8 @@ impl HubObject {
             Self::Target(target) => write_target(target, meta, version, narrow, &mut losses),
             Self::Binding(_) => source.clone(),
             Self::Group(group) => {
-                write_group(group, meta, version, header_forms(source), options.header_form)
+                let form = options.header_form.unwrap_or_default();
+                write_group(group, meta, version, form, narrow, &mut losses)
             }
             Self::Ports(route) => write_ports(route, meta, version, &mut losses),
             Self::Split(split) => write_split(split, meta, version, source, narrow, &mut losses),
@@ -57,6 +58,56 @@ fn with_port(s: &Subject) -> access::SubjectWithPort {
     }
 }
 
+/// The target with subjects that the version can say. Before v1alpha4 a subject is a service account whatever its `kind` says, for more
+/// than one reader, so that a binding or a subject of a foreign group would become an account of the same name.
+fn subjects(target: &TrafficTarget, version: &str, narrow: bool, losses: &mut Vec<Loss>) -> TrafficTarget {
+    let mut target = target.clone();
+    if version == "v1alpha4" {
+        return target;
+    }
+    let mut respelled = false;
+    let mut sayable = |subject: &Subject, place: FieldPath, losses: &mut Vec<Loss>| {
+        let message = match &subject.group {
+            Some(group) if !KNOWN_GROUPS.contains(&&**group) => {
+                format!(
+                    "{version} has no `group` in subjects, so `{group}` `{}` would become a service account",
+                    subject.name
+                )
+            }
+            _ if &*subject.kind == "IdentityBinding" => {
+                format!(
+                    "{version} has no IdentityBinding, so `{}` could be taken for a service account",
+                    subject.name
+                )
+            }
+            group => {
+                respelled |= group.is_some();
+                return true;
+            }
+        };
+        losses.push(Loss { kind: LossKind::WidensOrNarrow, path: place, message });
+        !narrow
+    };
+    let mut place = 0;
+    target.sources.retain(|s| {
+        let at = path(&["spec", "sources"]).index(place);
+        place += 1;
+        sayable(s, at, losses)
+    });
+    target.destination = target.destination.filter(|d| sayable(d, path(&["spec", "destination"]), losses));
+    if respelled {
+        losses.push(Loss {
+            kind: LossKind::Respells,
+            path: path(&["spec"]),
+            message: format!("{version} has no `group` in subjects"),
+        });
+    }
+    target
+}
+
+/// Groups in which subjects of v1alpha4 are.
+const KNOWN_GROUPS: [&str; 2] = ["", "access.smi-spec.io"];
+
 fn write_target(
     target: &TrafficTarget,
     meta: ObjectMeta,
@@ -77,21 +128,23 @@ fn write_target(
         }
     }
     if has_port {
-        for (place, rule) in target.rules.iter().enumerate().filter(|(_, r)| &*r.kind == "UDPRoute") {
+        let udp = |r: &Rule| &*r.kind == "UDPRoute";
+        for (place, rule) in target.rules.iter().enumerate().filter(|(_, r)| udp(r)) {
             losses.push(Loss {
-                kind: LossKind::Narrows,
+                // SPEC: S2, S26: a rule whose UDPRoute is missing makes the whole target inert, so leaving it out may open the others.
+                kind: LossKind::WidensOrNarrow,
                 path: path(&["spec", "rules"]).index(place),
-                message: format!("{version} has no UDPRoute; the rule `{}` is left out", rule.name),
+                message: format!("{version} has no UDPRoute, so the rule `{}` would be left out", rule.name),
             });
         }
-        kept.retain(|r| &*r.kind != "UDPRoute");
+        if narrow && kept.iter().any(udp) {
+            kept.clear();
+        }
+        kept.retain(|r| !udp(r));
     }
-    if version != "v1alpha4" && target.destination.iter().chain(&target.sources).any(|s| s.group.is_some()) {
-        losses.push(Loss {
-            kind: LossKind::Respells,
-            path: path(&["spec"]),
-            message: format!("{version} has no `group` in subjects"),
-        });
+    let target = &subjects(target, version, narrow, losses);
+    if target.destination.is_none() || target.sources.is_empty() {
+        kept.clear();
     }
     match version {
         "v1alpha1" => access::v1alpha1::TrafficTarget::new(
@@ -139,41 +192,51 @@ fn write_target(
     }
 }
 
-/// The form of the headers of each match, as they were read.
-fn header_forms(source: &AnyObject) -> Vec<HeaderForm> {
-    let forms = |matches: &[specs::HttpMatch]| {
-        matches.iter().map(|m| m.headers.as_ref().map(|h| h.form).unwrap_or_default()).collect()
-    };
-    let of_spec = |spec: Option<&[specs::HttpMatch]>| spec.map(forms).unwrap_or_default();
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only route groups have headers")]
-    match source {
-        AnyObject::HttpRouteGroupV1alpha1(o) => forms(&o.matches),
-        AnyObject::HttpRouteGroupV1alpha2(o) => forms(&o.matches),
-        AnyObject::HttpRouteGroupV1alpha3(o) => of_spec(o.spec.as_ref().map(|s| s.matches.as_slice())),
-        AnyObject::HttpRouteGroupV1alpha4(o) => of_spec(o.spec.as_ref().map(|s| s.matches.as_slice())),
-        _ => Vec::new(),
-    }
-}
-
 fn write_group(
     group: &RouteGroup,
     meta: ObjectMeta,
     version: &str,
-    forms: Vec<HeaderForm>,
-    wanted: Option<HeaderForm>,
+    form: HeaderForm,
+    narrow: bool,
+    losses: &mut Vec<Loss>,
 ) -> AnyObject {
-    let matches = group.matches.iter().zip(forms.into_iter().map(Some).chain(std::iter::repeat(None)));
-    let matches: Vec<specs::HttpMatch> = matches
-        .map(|(m, form)| specs::HttpMatch {
+    let mut matches = Vec::with_capacity(group.matches.len());
+    for (place, m) in group.matches.iter().enumerate() {
+        let at = || path(&["spec", "matches"]).index(place).field("headers");
+        let mut headers = m.headers.as_ref();
+        if version == "v1alpha1" && headers.is_some_and(|h| !h.is_empty()) {
+            losses.push(Loss {
+                kind: LossKind::WidensOrNarrow,
+                path: at(),
+                message: format!(
+                    "{version} has no `headers`, so the match `{}` would hold without them",
+                    m.name
+                ),
+            });
+            if narrow {
+                continue;
+            }
+            headers = None;
+        }
+        let mut form = form;
+        let twice = |(place, (name, _)): (usize, &(_, _))| {
+            m.headers.iter().flatten().take(place).any(|(n, _)| n == name)
+        };
+        if form == HeaderForm::Map && headers.is_some_and(|h| h.iter().enumerate().any(twice)) {
+            losses.push(Loss {
+                kind: LossKind::Respells,
+                path: at(),
+                message: "a map cannot hold a header twice, so these stay a list".into(),
+            });
+            form = HeaderForm::List;
+        }
+        matches.push(specs::HttpMatch {
             name: m.name.clone(),
             path_regex: m.path_regex.clone(),
             methods: m.methods.clone(),
-            headers: m.headers.as_ref().map(|entries| Headers {
-                form: wanted.or(form).unwrap_or_default(),
-                entries: entries.clone(),
-            }),
-        })
-        .collect();
+            headers: headers.map(|entries| Headers { form, entries: entries.clone() }),
+        });
+    }
     match version {
         "v1alpha1" => specs::v1alpha1::HttpRouteGroup::new(meta, matches).into(),
         "v1alpha2" => specs::v1alpha2::HttpRouteGroup::new(meta, matches).into(),
