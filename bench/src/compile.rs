@@ -134,11 +134,14 @@ fn measure(manifests: &Manifests, runs: usize) -> anyhow::Result<Row> {
         );
         let (report, validate_cost) = cost(|| validate(&hub, &world.cluster, &compiled.ir, &options));
         black_box(&report);
-        let cluster = world.cluster.clone();
-        let (_copy, cluster_cost) = cost(|| deep_size_probe(&cluster));
         let (_, ours) = cost(|| load(&smi_only, &limits));
         let (_, peer) = cost(|| peer_reads(&manifests.smi));
-        let held = convert_cost.retained_bytes + compile_cost.retained_bytes + cluster_cost.retained_bytes;
+        // What goes when they go is what they held, their texts included.
+        let smi_core::load::World { cluster, objects, sources, .. } = world;
+        drop((objects, sources, report));
+        let region = stats_alloc::Region::new(ALLOCATOR);
+        drop((hub, cluster, compiled));
+        let held = region.change().bytes_deallocated;
         let row = Row {
             services: manifests.services,
             pods: manifests.pods,
@@ -157,11 +160,6 @@ fn measure(manifests: &Manifests, runs: usize) -> anyhow::Result<Row> {
         });
     }
     best.ok_or_else(|| anyhow::anyhow!("no run"))
-}
-
-/// A copy of the cluster, to see what it holds. Names are shared between copies, so they count once, with the hub.
-fn deep_size_probe(cluster: &smi_core::cluster::Cluster) -> smi_core::cluster::Cluster {
-    cluster.clone()
 }
 
 /// The same objects through the peer, into a plain tree, document by document.

@@ -171,7 +171,7 @@ proptest! {
         let object = smi_core::diag::ObjectRef::new("", "v1", "Service", &service.name);
         for (key, value) in &labels {
             prop_assert_eq!(service.selector.get(key.as_str()).map(AsRef::as_ref), Some(value.as_str()));
-            let path = FieldPath::root().fields(&["spec", "selector", key]);
+            let path = FieldPath::root().fields(&["spec", "selector"]).key(key.as_str());
             let place = world.sources.locate(&object, &path).expect("the value has a place");
             prop_assert_eq!(world.sources.slice(place), quote(value));
             let place = world.sources.locate_key(&object, &path).expect("the key has a place");

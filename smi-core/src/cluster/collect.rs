@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::labels::Shared;
 use super::read::ClusterObject;
-use super::{Cluster, EndpointAddress, EndpointPort, EndpointSet, PortProtocol, codes};
+use super::{Cluster, EndpointAddress, EndpointPort, EndpointSet, PodId, PortProtocol, codes};
 use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Namespaced, Port};
 
@@ -23,6 +24,7 @@ impl Cluster {
         let mut report = Report::new();
         let mut cluster = Self::default();
         let mut from_endpoints = BTreeMap::new();
+        let mut shared = Shared::default();
         for (name, mut same) in by_name {
             let Some(object) = same.pop() else { continue };
             if !same.is_empty() {
@@ -35,7 +37,7 @@ impl Cluster {
                 let message = format!("{count} objects of this name have the same content");
                 report.push(Diagnostic::new(codes::REPEATED, &name, FieldPath::root(), message));
             }
-            cluster.insert(object, &mut from_endpoints);
+            cluster.insert(object, &mut shared, &mut from_endpoints);
         }
         for (service, sets) in from_endpoints {
             cluster.endpoints.entry(service).or_insert(sets);
@@ -46,20 +48,37 @@ impl Cluster {
         (cluster, report)
     }
 
-    fn insert(&mut self, object: ClusterObject, from_endpoints: &mut BTreeMap<Namespaced, Vec<EndpointSet>>) {
+    fn insert(
+        &mut self,
+        object: ClusterObject,
+        shared: &mut Shared,
+        from_endpoints: &mut BTreeMap<Namespaced, Vec<EndpointSet>>,
+    ) {
         match object {
-            ClusterObject::Service(service) => {
+            ClusterObject::Service(mut service) => {
+                shared.service(&mut service);
                 self.services.insert(service.name.clone(), service);
             }
-            ClusterObject::EndpointSlice { service, set, .. } => {
-                if let Some(service) = service {
+            ClusterObject::EndpointSlice { service, mut set, .. } => {
+                if let Some(mut service) = service {
+                    shared.name(&mut service);
+                    shared.endpoints(&mut set);
                     self.endpoints.entry(service).or_default().push(set);
                 }
             }
-            ClusterObject::Endpoints { service, sets } => {
+            ClusterObject::Endpoints { mut service, mut sets } => {
+                shared.name(&mut service);
+                sets.iter_mut().for_each(|set| shared.endpoints(set));
                 from_endpoints.insert(service, sets);
             }
-            ClusterObject::Pod { id, pod } => {
+            ClusterObject::Pod { id, mut pod } => {
+                shared.pod(&mut pod);
+                let mut name = id.name.clone();
+                shared.name(&mut name);
+                let id = match id.template_of {
+                    None => PodId::pod(name),
+                    Some(kind) => PodId::template(name, kind),
+                };
                 self.pods.insert(id, pod);
             }
             ClusterObject::Account(name) => {

@@ -7,6 +7,7 @@
 
 pub mod codes;
 mod collect;
+mod labels;
 mod read;
 mod wire;
 
@@ -14,6 +15,7 @@ mod wire;
 mod tests;
 
 pub use collect::merge_endpoints;
+pub use labels::Labels;
 pub use read::{ClusterObject, Decoded, decode, is_read};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,13 +138,75 @@ pub struct EndpointAddress {
     pub zone: Option<Arc<str>>,
 }
 
-/// Name of a pod, or of the object whose template stands for its pods.
+/// Name of a pod, or of the object whose template stands for its pods. Copies share it.
+#[derive(Clone, Hash)]
+#[expect(
+    clippy::derived_hash_with_manual_eq,
+    reason = "equal ids hash alike: the comparison only takes a short cut"
+)]
+pub struct PodId(Arc<PodName>);
+
+/// What a [`PodId`] says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PodId {
+pub struct PodName {
     /// Name of the pod or of the owner of the template.
     pub name: Namespaced,
     /// `None`: a real pod. Else the kind of the owner, `Deployment`.
     pub template_of: Option<TemplateKind>,
+}
+
+impl PodId {
+    /// A real pod.
+    #[must_use]
+    pub fn pod(name: Namespaced) -> Self {
+        Self(Arc::new(PodName { name, template_of: None }))
+    }
+
+    /// The template of an owner of this name and kind.
+    #[must_use]
+    pub fn template(name: Namespaced, kind: TemplateKind) -> Self {
+        Self(Arc::new(PodName { name, template_of: Some(kind) }))
+    }
+
+    /// The object to point at.
+    #[must_use]
+    pub fn object_ref(&self) -> ObjectRef {
+        read::pod_ref(&self.name, self.template_of)
+    }
+}
+
+impl std::ops::Deref for PodId {
+    type Target = PodName;
+
+    fn deref(&self) -> &PodName {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PodId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for PodId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for PodId {}
+
+impl PartialOrd for PodId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PodId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
 }
 
 impl std::fmt::Display for PodId {
@@ -189,16 +253,14 @@ impl TemplateKind {
 /// A pod or a pod template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
-    /// The object to point at.
-    pub object: ObjectRef,
     /// Labels of the pod (of the template).
-    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    pub labels: Labels,
     /// `spec.serviceAccountName`; absent is `default` (S28).
     pub account: Name,
     /// Whether the account was left out.
     pub account_defaulted: bool,
     /// `status.podIPs`; empty for templates and for pods that have none yet.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Arc<[IpAddr]>,
     /// `spec.hostNetwork`: its addresses are the node's (S29).
     pub host_network: bool,
     /// Neither succeeded nor failed, nor being deleted without an address: its addresses are its own.
@@ -208,13 +270,13 @@ pub struct Pod {
     /// `spec.nodeName`.
     pub node: Option<Arc<str>>,
     /// Ports of all containers.
-    pub ports: Vec<ContainerPort>,
+    pub ports: Arc<[ContainerPort]>,
     /// HTTP, TCP and gRPC probes of all containers (S32).
-    pub probes: Vec<Probe>,
+    pub probes: Arc<[Probe]>,
 }
 
 /// `containers[].ports[]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerPort {
     /// Name; empty when it has none.
     pub name: Arc<str>,
@@ -225,7 +287,7 @@ pub struct ContainerPort {
 }
 
 /// A probe of the kubelet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Probe {
     /// Port at the pod, names resolved.
     pub port: Port,

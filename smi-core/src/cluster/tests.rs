@@ -153,7 +153,7 @@ status:
 "
     );
     let pod = only(&clean(&text).pods);
-    assert_eq!(pod.object.to_string(), "Pod default/web-1");
+    assert_eq!(clean(&text).pods.keys().next().unwrap().object_ref().to_string(), "Pod default/web-1");
     assert_eq!((pod.account.as_str(), pod.account_defaulted), ("web", false));
     assert_eq!(pod.addresses.len(), 2);
     assert!(pod.host_network && pod.alive && pod.ready);
@@ -238,7 +238,7 @@ fn bad_pods_are_left_out_and_bad_probes_ignored() {
             "SMI0506 spec.containers[0].livenessProbe.httpGet.port: the container has no port `web`, so the probe is ignored"
         ]
     );
-    assert_eq!(only(&world.cluster.pods).probes, []);
+    assert!(only(&world.cluster.pods).probes.is_empty());
 }
 
 #[test]
@@ -256,10 +256,10 @@ fn templates_stand_for_pods() {
             if kind == "CronJob" { format!("{{jobTemplate: {{spec: {body}}}}}") } else { body.to_owned() };
         let cluster =
             clean(&format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: web}}\nspec: {spec}\n"));
-        let id = PodId { name: Namespaced::new("default", "web"), template_of: Some(template) };
+        let id = PodId::template(Namespaced::new("default", "web"), template);
         let pod = &cluster.pods[&id];
-        assert_eq!((pod.labels["app"].as_ref(), pod.account.as_str()), ("web", "a"), "{kind}");
-        assert_eq!(pod.object.kind, kind);
+        assert_eq!((pod.labels.get("app").map(|l| &**l), pod.account.as_str()), (Some("web"), "a"), "{kind}");
+        assert_eq!(id.object_ref().kind, kind);
         assert!(pod.ready && pod.alive && pod.addresses.is_empty());
     }
     let world = read("apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: web}\n");

@@ -124,7 +124,7 @@ fn find<'s>(
             if KEYS.contains(&name) {
                 found.entry(name).or_insert((key, value));
             } else {
-                let path = FieldPath::root().fields(&["metadata", "annotations", key]);
+                let path = FieldPath::root().fields(&["metadata", "annotations"]).key(key.to_string());
                 let mut d = Diagnostic::new(
                     codes::UNKNOWN_ANNOTATION,
                     object,
@@ -153,7 +153,7 @@ impl Reader<'_> {
         value: impl Fn(&str) -> Option<T>,
     ) -> Option<(T, Origin)> {
         let (key, text) = *self.found.get(name)?;
-        let path = FieldPath::root().fields(&["metadata", "annotations", key]);
+        let path = FieldPath::root().fields(&["metadata", "annotations"]).key(key.to_string());
         match value(text) {
             Some(value) => Some((value, Origin::field(self.object.clone(), path))),
             None => {
@@ -185,7 +185,7 @@ impl Reader<'_> {
 
     fn expression(&mut self) -> Option<(BreakerExpr, Origin)> {
         let (key, text) = *self.found.get("circuit-breaker-expression")?;
-        let path = FieldPath::root().fields(&["metadata", "annotations", key]);
+        let path = FieldPath::root().fields(&["metadata", "annotations"]).key(key.to_string());
         match breaker::parse(text) {
             Ok(expr) => Some((expr, Origin::field(self.object.clone(), path))),
             Err(why) => {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::cluster::{
-    Cluster, EndpointAddress, Pod as ClusterPod, PodId, PortProtocol, Service, ServicePort, TargetPort,
+    Cluster, EndpointAddress, EndpointSet, Labels, Pod as ClusterPod, PodId, PortProtocol, Service,
+    ServicePort, TargetPort,
 };
 use crate::hub::names::{Namespace, Namespaced, Port, Transport};
 use crate::ir::{Endpoint, Pod, Pool, PoolKey};
@@ -19,75 +20,108 @@ pub(super) fn transport(protocol: PortProtocol) -> Option<Transport> {
     }
 }
 
-type Label<'a> = (&'a Namespace, &'a Arc<str>, &'a Arc<str>);
+/// Pods of one namespace that have the same labels.
+struct Alike<'c> {
+    labels: &'c Labels,
+    pods: Vec<(&'c PodId, &'c ClusterPod)>,
+}
+
+/// A label in its namespace.
+type Label<'c> = (&'c Namespace, &'c Arc<str>, &'c Arc<str>);
+
+/// The endpoints of a slice, and whose each address is.
+type Owned<'c> = (&'c EndpointSet, Vec<Option<Owner<'c>>>);
+
+/// Pods by namespace and label. Selectors look at sets of labels, of which there are far fewer than pods.
+struct Index<'c> {
+    alike: Vec<Alike<'c>>,
+    /// Places in `alike`.
+    by_label: BTreeMap<Label<'c>, Vec<usize>>,
+}
+
+impl<'c> Index<'c> {
+    fn new(cluster: &'c Cluster) -> Self {
+        let mut alike: Vec<Alike<'c>> = Vec::new();
+        let mut places: BTreeMap<(&Namespace, &Labels), usize> = BTreeMap::new();
+        let mut last: Option<(&Namespace, &Labels, usize)> = None;
+        for (id, pod) in cluster.pods.iter().filter(|(_, pod)| pod.alive) {
+            let namespace = &id.name.namespace;
+            let place = match last {
+                Some((n, l, place)) if l.is_same(&pod.labels) && n == namespace => place,
+                _ => *places.entry((namespace, &pod.labels)).or_insert_with(|| {
+                    alike.push(Alike { labels: &pod.labels, pods: Vec::new() });
+                    alike.len() - 1
+                }),
+            };
+            last = Some((namespace, &pod.labels, place));
+            if let Some(alike) = alike.get_mut(place) {
+                alike.pods.push((id, pod));
+            }
+        }
+        let mut by_label: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for ((namespace, labels), place) in places {
+            for (key, value) in labels.iter() {
+                by_label.entry((namespace, key, value)).or_default().push(place);
+            }
+        }
+        Self { alike, by_label }
+    }
+
+    /// The pods that a Service selects, by name; a Service without selector selects none.
+    fn selected(&self, name: &'c Namespaced, service: &'c Service) -> Vec<(&'c PodId, &'c ClusterPod)> {
+        let candidates = service
+            .selector
+            .iter()
+            .map(|(key, value)| {
+                self.by_label.get(&(&name.namespace, key, value)).map(Vec::as_slice).unwrap_or_default()
+            })
+            .min_by_key(|places| places.len())
+            .unwrap_or_default();
+        let mut out = Vec::new();
+        for alike in candidates.iter().filter_map(|place| self.alike.get(*place)) {
+            if alike.labels.fit(&service.selector) {
+                out.extend_from_slice(&alike.pods);
+            }
+        }
+        out.sort_by(|a, b| a.0.cmp(b.0));
+        out
+    }
+}
 
 pub(super) fn pools(
     cluster: &Cluster,
     pods: &BTreeMap<PodId, Pod>,
     callers: &BTreeMap<IpAddr, PodId>,
 ) -> BTreeMap<PoolKey, Pool> {
-    let index = index_of_labels(cluster);
-    let mut out = BTreeMap::new();
+    let index = Index::new(cluster);
+    let mut out = Vec::new();
     for (name, service) in &cluster.services {
-        let selected = selected(cluster, &index, name, service);
+        let selected = index.selected(name, service);
+        // Whose the addresses are does not depend on the port.
+        let sets: Option<Vec<Owned<'_>>> = cluster.endpoints.get(name).map(|sets| {
+            let owners = |set: &EndpointSet| set.endpoints.iter().map(|e| owner(e, pods, callers)).collect();
+            sets.iter().map(|set| (set, owners(set))).collect()
+        });
         for port in &service.ports {
             let Some(transport) = transport(port.protocol) else { continue };
-            let mut pool = match cluster.endpoints.get(name) {
+            let mut pool = match &sets {
                 Some(sets) => {
-                    let matching = sets.iter().flat_map(|set| {
+                    let matching = sets.iter().flat_map(|(set, owners)| {
                         let ports =
                             set.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol);
-                        ports.flat_map(move |p| set.endpoints.iter().map(move |e| (e, p.port)))
+                        ports.flat_map(move |p| {
+                            set.endpoints.iter().zip(owners).map(move |(e, o)| (e, *o, p.port))
+                        })
                     });
-                    listed(matching, pods, callers)
+                    listed(matching)
                 }
                 None => of_pods(&selected, port, pods),
             };
             pool.templates = templates(&selected, port, pods);
-            out.insert(PoolKey { service: name.clone(), port: port.port, transport }, pool);
+            out.push((PoolKey { service: name.clone(), port: port.port, transport }, pool));
         }
     }
-    out
-}
-
-/// Pods by label, so that a selector looks at few of them.
-fn index_of_labels(cluster: &Cluster) -> BTreeMap<Label<'_>, Vec<&PodId>> {
-    let wanted: std::collections::BTreeSet<Label<'_>> = cluster
-        .services
-        .iter()
-        .flat_map(|(name, service)| {
-            service.selector.iter().map(move |(key, value)| (&name.namespace, key, value))
-        })
-        .collect();
-    let mut index: BTreeMap<Label<'_>, Vec<&PodId>> = BTreeMap::new();
-    for (id, pod) in &cluster.pods {
-        for (key, value) in &pod.labels {
-            let label = (&id.name.namespace, key, value);
-            if wanted.contains(&label) {
-                index.entry(label).or_default().push(id);
-            }
-        }
-    }
-    index
-}
-
-fn selected<'c>(
-    cluster: &'c Cluster,
-    index: &BTreeMap<Label<'c>, Vec<&'c PodId>>,
-    name: &'c Namespaced,
-    service: &'c Service,
-) -> Vec<(&'c PodId, &'c ClusterPod)> {
-    let candidates = service
-        .selector
-        .iter()
-        .map(|(key, value)| index.get(&(&name.namespace, key, value)).map(Vec::as_slice).unwrap_or_default())
-        .min_by_key(|pods| pods.len())
-        .unwrap_or_default();
-    candidates
-        .iter()
-        .filter_map(|id| Some((*id, cluster.pods.get(*id)?)))
-        .filter(|(_, pod)| pod.alive && service.selector.iter().all(|(k, v)| pod.labels.get(k) == Some(v)))
-        .collect()
+    out.into_iter().collect()
 }
 
 /// The number behind a target port at a pod; `None` when the pod has no port of that name.
@@ -101,49 +135,52 @@ pub(crate) fn target_port(port: &ServicePort, pod: &ClusterPod) -> Option<Port> 
 }
 
 /// Endpoints of EndpointSlices or Endpoints.
-fn listed<'c>(
-    endpoints: impl Iterator<Item = (&'c EndpointAddress, Port)>,
-    pods: &BTreeMap<PodId, Pod>,
-    callers: &BTreeMap<IpAddr, PodId>,
-) -> Pool {
-    let mut by_address: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
-    for (endpoint, port) in endpoints {
-        let address = SocketAddr::new(endpoint.address, port.get());
-        let pod = owner(endpoint, pods, callers);
-        let entry = by_address.entry(address).or_insert_with(|| Endpoint {
-            address,
-            ready: false,
-            workload: pod.and_then(|id| pods.get(id)).map(|p| p.workload.clone()),
-            pod: pod.cloned(),
+fn listed<'c>(endpoints: impl Iterator<Item = (&'c EndpointAddress, Option<Owner<'c>>, Port)>) -> Pool {
+    let mut listed: Vec<Endpoint> = Vec::with_capacity(endpoints.size_hint().0);
+    for (endpoint, pod, port) in endpoints {
+        listed.push(Endpoint {
+            address: SocketAddr::new(endpoint.address, port.get()),
+            ready: endpoint.ready,
+            workload: pod.map(|(_, pod)| pod.workload.clone()),
+            pod: pod.map(|(id, _)| id.clone()),
             node: endpoint.node.clone(),
             zone: endpoint.zone.clone(),
         });
-        entry.ready |= endpoint.ready;
     }
+    listed.sort_by_key(|e| e.address);
+    listed.dedup_by(|again, first| {
+        let same = again.address == first.address;
+        first.ready |= same && again.ready;
+        same
+    });
     // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4. Test:
     // s15_a_dual_stack_pod_counts_once.
-    let in_v4: BTreeSet<PodId> =
-        by_address.values().filter(|e| e.address.is_ipv4()).filter_map(|e| e.pod.clone()).collect();
-    by_address
-        .retain(|address, e| address.is_ipv4() || e.pod.as_ref().is_none_or(|pod| !in_v4.contains(pod)));
-    Pool { endpoints: by_address.into_values().collect(), templates: Vec::new() }
+    if listed.iter().any(|e| e.address.is_ipv6()) {
+        let in_v4: BTreeSet<PodId> =
+            listed.iter().filter(|e| e.address.is_ipv4()).filter_map(|e| e.pod.clone()).collect();
+        listed.retain(|e| e.address.is_ipv4() || e.pod.as_ref().is_none_or(|pod| !in_v4.contains(pod)));
+    }
+    listed.shrink_to_fit();
+    Pool { endpoints: listed, templates: Vec::new() }
 }
+
+type Owner<'p> = (&'p PodId, &'p Pod);
 
 /// The pod behind an address. What an EndpointSlice says counts only if the pod has that address, or none that is known.
 fn owner<'p>(
     endpoint: &EndpointAddress,
     pods: &'p BTreeMap<PodId, Pod>,
     callers: &'p BTreeMap<IpAddr, PodId>,
-) -> Option<&'p PodId> {
-    if let Some(name) = &endpoint.pod {
-        let id = PodId { name: name.clone(), template_of: None };
-        if let Some((id, pod)) = pods.get_key_value(&id)
-            && (pod.addresses.is_empty() || pod.addresses.contains(&endpoint.address))
-        {
-            return Some(id);
-        }
+) -> Option<Owner<'p>> {
+    // Nearly always the pod that has the address is the one that is meant, and no other needs to be looked for.
+    let caller = callers.get(&endpoint.address);
+    if let Some(name) = endpoint.pod.as_ref().filter(|name| caller.is_none_or(|id| id.name != **name))
+        && let Some((id, pod)) = pods.get_key_value(&PodId::pod(name.clone()))
+        && (pod.addresses.is_empty() || pod.addresses.contains(&endpoint.address))
+    {
+        return Some((id, pod));
     }
-    callers.get(&endpoint.address)
+    caller.and_then(|id| pods.get_key_value(id))
 }
 
 /// Endpoints of the pods that a Service selects, for input that lists pods but no endpoints.

@@ -8,10 +8,11 @@ use super::workloads::is_usable;
 use super::{CompileOptions, codes};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
-use crate::hub::names::{Name, Namespace, Namespaced, Port, SpiffeId};
+use crate::hub::names::{Name, Namespace, Namespaced, Port, SpiffeId, of_namespace};
 use crate::hub::{Hub, PortRoute, Rule, Subject, TrafficTarget};
 use crate::ir::{
-    AllowedPorts, Grant, HttpCondition, HttpGrant, HttpMatch, Origin, Principal, SourceGrant, WorkloadId,
+    AllowedPorts, Grant, GrantRules, HttpCondition, HttpGrant, HttpMatch, Origin, Principal, SourceGrant,
+    WorkloadId,
 };
 
 /// Whose pods a grant is about.
@@ -129,7 +130,7 @@ struct Granted {
 }
 
 impl Pass<'_> {
-    fn path(&self, fields: &[&str]) -> FieldPath {
+    fn path(&self, fields: &[&'static str]) -> FieldPath {
         self.prefix.clone().fields(fields)
     }
 
@@ -194,8 +195,13 @@ impl Pass<'_> {
         }
         let name =
             Namespaced { namespace: self.name.namespace.clone(), name: Name::new(subject.name.clone()) };
+        if let Some(group) = subject.foreign_group() {
+            let path = self.path(&["destination", "group"]);
+            self.unknown_group(path, group, inert);
+            return None;
+        }
         match &*subject.kind {
-            "ServiceAccount" => Some(Destination::Account(name)),
+            "ServiceAccount" => Some(Destination::Account(account(name))),
             "IdentityBinding" => {
                 let Some(binding) = self.hub.bindings.get(&name) else {
                     let path = self.path(&["destination", "name"]);
@@ -234,9 +240,13 @@ impl Pass<'_> {
         self.fault(codes::UNKNOWN_KIND, path, format!("the kind `{kind}` is unknown, {effect}"), Some(help));
     }
 
+    fn unknown_group(&mut self, path: FieldPath, group: &str, effect: &str) {
+        let help = Some("leave `group` out, or write `access.smi-spec.io`".to_owned());
+        self.fault(codes::UNKNOWN_KIND, path, format!("the group `{group}` is unknown, {effect}"), help);
+    }
+
     fn missing_binding(&mut self, path: FieldPath, name: &Namespaced, effect: &str) {
-        let known =
-            self.hub.bindings.keys().filter(|n| n.namespace == name.namespace).map(|n| n.name.as_str());
+        let known = of_namespace(&self.hub.bindings, &name.namespace).map(|(name, _)| name.as_str());
         let help = closest(name.name.as_str(), known).map(|n| format!("did you mean `{n}`?"));
         self.fault(
             codes::SUBJECT_MISSING,
@@ -269,12 +279,13 @@ impl Pass<'_> {
         };
         let trust_domain = self.options.settings.trust_domain.clone();
         let name = Namespaced { namespace, name: Name::new(subject.name.clone()) };
+        if let Some(group) = subject.foreign_group() {
+            self.unknown_group(path.clone().field("group"), group, "so the source is nobody");
+            return Vec::new();
+        }
         match &*subject.kind {
-            // SPEC: S28. An empty service account is `default`.
             "ServiceAccount" => {
-                let account = if subject.name.is_empty() { Name::from("default") } else { name.name };
-                let account = Namespaced { namespace: name.namespace, name: account };
-                vec![Principal::Identity(SpiffeId::for_account(&trust_domain, &account))]
+                vec![Principal::Identity(SpiffeId::for_account(&trust_domain, &account(name)))]
             }
             "IdentityBinding" => {
                 let Some(binding) = self.hub.bindings.get(&name) else {
@@ -357,7 +368,7 @@ impl Pass<'_> {
                     match known.get(&name) {
                         // SPEC: S26. Leaving out a port route would widen what the others restrict.
                         None => {
-                            self.missing_route(&path, rule, known.keys(), inert);
+                            self.missing_route(&path, rule, known, inert);
                             granted = None;
                         }
                         Some((allowed, _)) => {
@@ -382,16 +393,16 @@ impl Pass<'_> {
         granted
     }
 
-    fn missing_route<'n>(
+    fn missing_route<V>(
         &mut self,
         path: &FieldPath,
         rule: &Rule,
-        known: impl Iterator<Item = &'n Namespaced>,
+        known: &BTreeMap<Namespaced, V>,
         effect: &str,
     ) {
         let namespace = self.name.namespace.clone();
-        let known: Vec<&str> = known.filter(|n| n.namespace == namespace).map(|n| n.name.as_str()).collect();
-        let help = closest(&rule.name, known.into_iter()).map(|n| format!("did you mean `{n}`?"));
+        let known = of_namespace(known, &namespace).map(|(name, _)| name.as_str());
+        let help = closest(&rule.name, known).map(|n| format!("did you mean `{n}`?"));
         let message =
             format!("there is no {} `{}` in namespace `{namespace}`, {effect}", rule.kind, rule.name);
         self.fault(codes::ROUTE_MISSING, path.clone().field("name"), message, help);
@@ -405,7 +416,7 @@ impl Pass<'_> {
         path: &FieldPath,
     ) -> Vec<HttpMatch> {
         let Some(group) = routes.groups.get(name) else {
-            self.missing_route(path, rule, routes.groups.keys(), "so the rule allows nothing");
+            self.missing_route(path, rule, routes.groups, "so the rule allows nothing");
             return Vec::new();
         };
         // SPEC: S26. Absent and empty both mean all matches of the group.
@@ -436,6 +447,11 @@ impl Pass<'_> {
     }
 }
 
+// SPEC: S28. An empty service account is `default`.
+fn account(name: Namespaced) -> Namespaced {
+    if name.name.as_str().is_empty() { Namespaced { name: Name::from("default"), ..name } } else { name }
+}
+
 // SPEC: S24. T: union of the TCPRoutes' ports; H: HTTP matches; U: union of the UDPRoutes' ports.
 fn combine(granted: Granted, restriction: &AllowedPorts, sources: Vec<SourceGrant>, origin: Origin) -> Grant {
     let Granted { matches, http, tcp, udp } = granted;
@@ -460,17 +476,12 @@ fn combine(granted: Granted, restriction: &AllowedPorts, sources: Vec<SourceGran
         (true, false) => Some(HttpCondition::Any),
         (true, true) => None,
     };
-    let mut rules: BTreeMap<&'static str, Vec<Origin>> = BTreeMap::new();
     let origins = |parts: &[(AllowedPorts, Origin)]| parts.iter().map(|(_, o)| o.clone()).collect::<Vec<_>>();
-    if condition.is_some() {
-        rules.insert("http", if http.is_empty() { origins(&tcp) } else { http });
-    }
-    if !tcp.is_empty() {
-        rules.insert("tcp", origins(&tcp));
-    }
-    if !udp.is_empty() {
-        rules.insert("udp", origins(&udp));
-    }
+    let rules = GrantRules {
+        http: if http.is_empty() { origins(&tcp) } else { http },
+        tcp: origins(&tcp),
+        udp: origins(&udp),
+    };
     Grant {
         sources,
         http: condition.map(|condition| HttpGrant { ports: tcp_ports.clone(), condition }),

@@ -47,7 +47,27 @@ pub(super) enum NameFault {
 
 /// All groups, with their faults reported once.
 pub(super) fn groups(hub: &Hub, report: &mut Report) -> BTreeMap<Namespaced, Group> {
-    hub.route_groups.iter().map(|(name, group)| (name.clone(), resolve(group, report))).collect()
+    let mut patterns = Patterns::default();
+    let resolved =
+        hub.route_groups.iter().map(|(name, group)| (name.clone(), resolve(group, &mut patterns, report)));
+    resolved.collect()
+}
+
+/// Patterns that were read, since groups repeat each other's.
+#[derive(Default)]
+struct Patterns<'h> {
+    paths: BTreeMap<&'h str, Result<Pattern, PatternFault>>,
+    values: BTreeMap<&'h str, Result<Pattern, PatternFault>>,
+}
+
+impl<'h> Patterns<'h> {
+    fn path(&mut self, text: &'h str) -> Result<Pattern, PatternFault> {
+        self.paths.entry(text).or_insert_with(|| Pattern::path(text)).clone()
+    }
+
+    fn value(&mut self, text: &'h str) -> Result<Pattern, PatternFault> {
+        self.values.entry(text).or_insert_with(|| Pattern::value(text)).clone()
+    }
 }
 
 /// Where the matches of a group stand in its version.
@@ -58,7 +78,7 @@ pub(crate) fn matches_path(version: &str) -> FieldPath {
     }
 }
 
-fn resolve(group: &RouteGroup, report: &mut Report) -> Group {
+fn resolve<'h>(group: &'h RouteGroup, patterns: &mut Patterns<'h>, report: &mut Report) -> Group {
     let object = Arc::new(group.object_ref());
     let list = matches_path(group.meta.version);
     let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
@@ -82,13 +102,14 @@ fn resolve(group: &RouteGroup, report: &mut Report) -> Group {
             );
         }
         places.push(place);
-        matches.push(one(source, &object, &path, report));
+        matches.push(one(source, patterns, &object, &path, report));
     }
     Group { matches, by_name }
 }
 
-fn one(
-    source: &hub::HttpMatch,
+fn one<'h>(
+    source: &'h hub::HttpMatch,
+    patterns: &mut Patterns<'h>,
     object: &Arc<ObjectRef>,
     path: &FieldPath,
     report: &mut Report,
@@ -104,7 +125,7 @@ fn one(
     };
     let mut pattern = None;
     if let Some(text) = &source.path_regex {
-        match Pattern::path(text) {
+        match patterns.path(text) {
             Ok(p) => pattern = Some(p),
             Err(fault) => bad_pattern(fault, text, path.clone().field("pathRegex")),
         }
@@ -129,7 +150,7 @@ fn one(
                     format!("the header `{name}` stands twice"),
                 ));
             }
-            Ok(canonical) => match Pattern::value(text) {
+            Ok(canonical) => match patterns.value(text) {
                 Ok(value) => {
                     headers.insert(canonical, value);
                 }

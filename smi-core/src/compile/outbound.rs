@@ -7,7 +7,7 @@ use super::matches::Group;
 use super::{CompileOptions, DeadBackends, codes};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
-use crate::hub::names::{Name, Namespaced, Port, Transport};
+use crate::hub::names::{Name, Namespaced, Port, Transport, of_namespace};
 use crate::hub::{Hub, TrafficSplit};
 use crate::ir::{
     HttpMatch, Methods, Origin, Pool, PoolKey, Protocol, Route, RouteCondition, Service, Target,
@@ -150,7 +150,7 @@ impl Pass<'_> {
 
     fn similar(&self, name: &str) -> Option<String> {
         let namespace = &self.name.namespace;
-        let known = self.services.keys().filter(|n| n.namespace == *namespace).map(|n| n.name.as_str());
+        let known = of_namespace(self.services, namespace).map(|(name, _)| name.as_str());
         closest(name, known).map(|n| format!("did you mean `{n}`?"))
     }
 
@@ -228,8 +228,7 @@ impl Pass<'_> {
                     }
                 }
                 None => {
-                    let known =
-                        groups.keys().filter(|n| n.namespace == name.namespace).map(|n| n.name.as_str());
+                    let known = of_namespace(groups, &name.namespace).map(|(name, _)| name.as_str());
                     let help = closest(&reference.name, known).map(|n| format!("did you mean `{n}`?"));
                     let message =
                         format!("there is no HTTPRouteGroup `{name}`, so the split is not accepted");

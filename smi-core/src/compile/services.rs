@@ -18,6 +18,8 @@ pub(super) fn services(
     report: &mut Report,
 ) -> BTreeMap<Namespaced, Service> {
     let mut out = BTreeMap::new();
+    // Most ports have no annotations and share the empty policy.
+    let plain = Arc::new(TrafficPolicy::default());
     for (name, service) in &cluster.services {
         // An alias for a name outside has no endpoints and no pods to authorise at.
         if matches!(service.kind, ServiceKind::ExternalName(_)) {
@@ -43,9 +45,10 @@ pub(super) fn services(
                 })
             };
             let policy = match protocol {
-                Protocol::Http(_) => settings.policy(&pool, has_pool),
-                Protocol::Tcp | Protocol::Udp => TrafficPolicy::default(),
+                Protocol::Http(_) => Some(settings.policy(&pool, has_pool)).filter(|p| *p != *plain),
+                Protocol::Tcp | Protocol::Udp => None,
             };
+            let policy = policy.map_or_else(|| plain.clone(), Arc::new);
             let origin = Origin::object(object.clone());
             let route = Route {
                 condition: RouteCondition::Everything,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{CompileOptions, codes};
-use crate::cluster::{Cluster, PodId};
+use crate::cluster::{self, Cluster, PodId};
 use crate::diag::{Diagnostic, FieldPath, Report};
 use crate::hub::names::{Name, Namespace, Namespaced};
 use crate::hub::{Hub, IdentityBinding};
@@ -40,81 +40,93 @@ pub(super) fn workloads(
             selectors.entry(&name.namespace).or_default().push((&name.name, labels));
         }
     }
-    let mut out = Workloads {
-        pods: BTreeMap::new(),
-        callers: BTreeMap::new(),
-        workloads: BTreeMap::new(),
-        by_account: BTreeMap::new(),
-        by_binding: BTreeMap::new(),
-    };
-    // One id per workload, shared by all its pods.
     let mut ids: BTreeMap<(&Namespace, &Name, Vec<&Name>), WorkloadId> = BTreeMap::new();
-    let mut shared: BTreeMap<IpAddr, BTreeSet<&PodId>> = BTreeMap::new();
+    let mut workloads: BTreeMap<WorkloadId, Workload> = BTreeMap::new();
+    let mut pods: Vec<(PodId, Pod)> = Vec::with_capacity(cluster.pods.len());
+    let mut addresses: Vec<(IpAddr, &PodId, WorkloadId)> = Vec::with_capacity(cluster.pods.len());
+    let mut last: Option<(&PodId, &cluster::Pod, WorkloadId)> = None;
     for (id, pod) in cluster.pods.iter().filter(|(_, pod)| pod.alive) {
         let namespace = &id.name.namespace;
-        let bindings: Vec<&Name> = selectors
-            .get(namespace)
-            .into_iter()
-            .flatten()
-            .filter(|(_, labels)| labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value)))
-            .map(|(name, _)| *name)
-            .collect();
-        let workload = ids
-            .entry((namespace, &pod.account, bindings))
-            .or_insert_with_key(|(namespace, account, bindings)| WorkloadId {
-                namespace: (*namespace).clone(),
-                account: (*account).clone(),
-                bindings: bindings.iter().map(|b| (*b).clone()).collect(),
-            })
-            .clone();
-        for address in &pod.addresses {
-            match out.callers.get(address) {
-                None => {
-                    out.callers.insert(*address, id.clone());
-                }
-                Some(first) if out.pods.get(first).is_some_and(|p| p.workload == workload) => {}
-                Some(first) => {
-                    let pods = shared.entry(*address).or_default();
-                    pods.insert(id);
-                    if let Some((first, _)) = cluster.pods.get_key_value(first) {
-                        pods.insert(first);
-                    }
-                }
-            }
-        }
-        let entry = out.workloads.entry(workload.clone()).or_insert_with(|| Workload {
-            mode: options.mode.of(cluster.namespaces.get(namespace)),
-            grants: BTreeSet::new(),
-            probes: BTreeSet::new(),
+        // Pods of one template follow each other and are alike.
+        let alike = last.as_ref().filter(|(other, p, _)| {
+            other.name.namespace == *namespace
+                && p.account == pod.account
+                && p.labels.is_same(&pod.labels)
+                && p.probes == pod.probes
         });
-        if options.allow_probes {
-            entry.probes.extend(pod.probes.iter().cloned());
-        }
-        out.pods.insert(id.clone(), Pod { workload, addresses: pod.addresses.clone() });
+        let workload = if let Some((_, _, workload)) = alike {
+            workload.clone()
+        } else {
+            let bindings: Vec<&Name> = selectors
+                .get(namespace)
+                .into_iter()
+                .flatten()
+                .filter(|(_, labels)| pod.labels.fit(*labels))
+                .map(|(name, _)| *name)
+                .collect();
+            // One id per workload, shared by all its pods.
+            let workload = ids
+                .entry((namespace, &pod.account, bindings))
+                .or_insert_with_key(|(namespace, account, bindings)| {
+                    let bindings = bindings.iter().map(|b| (*b).clone()).collect();
+                    WorkloadId::new((*namespace).clone(), (*account).clone(), bindings)
+                })
+                .clone();
+            let entry = workloads.entry(workload.clone()).or_insert_with(|| Workload {
+                mode: options.mode.of(cluster.namespaces.get(namespace)),
+                grants: BTreeSet::new(),
+                probes: BTreeSet::new(),
+            });
+            if options.allow_probes {
+                entry.probes.extend(pod.probes.iter().cloned());
+            }
+            last = Some((id, pod, workload.clone()));
+            workload
+        };
+        addresses.extend(pod.addresses.iter().map(|address| (*address, id, workload.clone())));
+        pods.push((id.clone(), Pod { workload, addresses: pod.addresses.clone() }));
     }
-    // SPEC: S29. An address of pods of different identity is nobody.
-    for (address, pods) in shared {
-        out.callers.remove(&address);
-        report_shared(cluster, address, &pods, report);
-    }
-    for id in out.workloads.keys() {
-        out.by_account.entry(id.account()).or_default().push(id.clone());
+    let callers = callers(cluster, addresses, report);
+    let mut by_account: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
+    let mut by_binding: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
+    for id in workloads.keys() {
+        by_account.entry(id.account()).or_default().push(id.clone());
         for binding in id.bindings.iter() {
             let name = Namespaced { namespace: id.namespace.clone(), name: binding.clone() };
-            out.by_binding.entry(name).or_default().push(id.clone());
+            by_binding.entry(name).or_default().push(id.clone());
         }
     }
-    out
+    Workloads { pods: pods.into_iter().collect(), callers, workloads, by_account, by_binding }
+}
+
+// SPEC: S29. An address of pods of different identity is nobody.
+fn callers(
+    cluster: &Cluster,
+    mut addresses: Vec<(IpAddr, &PodId, WorkloadId)>,
+    report: &mut Report,
+) -> BTreeMap<IpAddr, PodId> {
+    addresses.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    let mut out = Vec::with_capacity(addresses.len());
+    for same in addresses.chunk_by(|a, b| a.0 == b.0) {
+        let [(address, id, workload), rest @ ..] = same else { continue };
+        if rest.iter().all(|(_, _, other)| other == workload) {
+            out.push((*address, (*id).clone()));
+        } else {
+            let pods = same.iter().map(|(_, id, _)| *id).collect();
+            report_shared(cluster, *address, &pods, report);
+        }
+    }
+    out.into_iter().collect()
 }
 
 fn report_shared(cluster: &Cluster, address: IpAddr, pods: &BTreeSet<&PodId>, report: &mut Report) {
-    let mut pods = pods.iter().filter_map(|id| cluster.pods.get(*id));
+    let mut pods = pods.iter().filter(|id| cluster.pods.contains_key(**id));
     if let Some(first) = pods.next() {
         let path = FieldPath::root().fields(&["status", "podIP"]);
         let message = format!("the address {address} belongs to pods of different identity and is nobody's");
-        let mut d = Diagnostic::new(codes::ADDRESS_SHARED, &first.object, path.clone(), message);
+        let mut d = Diagnostic::new(codes::ADDRESS_SHARED, &first.object_ref(), path.clone(), message);
         for other in pods {
-            d = d.with_related("it is the address of this pod too", &other.object, path.clone());
+            d = d.with_related("it is the address of this pod too", &other.object_ref(), path.clone());
         }
         report.push(d);
     }

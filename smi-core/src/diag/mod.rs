@@ -13,7 +13,7 @@ pub mod suggest;
 
 pub(crate) use code::declare_codes;
 pub use code::{Code, Severity};
-pub use path::{FieldPath, Segment};
+pub use path::{FieldPath, Key, Segment};
 pub use report::{Diagnostic, Edit, Fix, ObjectRef, Related, Report};
 
 /// Which loaded text a [`Span`] points into: an index into [`crate::load::Sources`].

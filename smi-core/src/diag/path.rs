@@ -3,11 +3,63 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// A key of a map.
+#[derive(Clone)]
+pub enum Key {
+    /// Of a shape that is known here, which nearly all are.
+    Known(&'static str),
+    /// Of the user's own choice.
+    Own(Arc<str>),
+}
+
+impl std::ops::Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Known(text) => text,
+            Self::Own(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// One step into an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
     /// A key of a map.
-    Field(Arc<str>),
+    Field(Key),
     /// A place in a list, from 0.
     Index(usize),
 }
@@ -25,15 +77,24 @@ impl FieldPath {
 
     /// This path and a key below it.
     #[must_use]
-    pub fn field(mut self, name: &str) -> Self {
-        self.0.push(Segment::Field(name.into()));
+    pub fn field(mut self, name: &'static str) -> Self {
+        self.0.push(Segment::Field(Key::Known(name)));
+        self
+    }
+
+    /// This path and a key of the user's own choice below it: of an annotation, of an unknown field.
+    #[must_use]
+    pub fn key(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.0.push(Segment::Field(Key::Own(name.into())));
         self
     }
 
     /// This path and several keys below it: `FieldPath::root().fields(&["spec", "backends"])`.
     #[must_use]
-    pub fn fields(mut self, names: &[&str]) -> Self {
-        self.0.extend(names.iter().map(|n| Segment::Field((*n).into())));
+    pub fn fields(mut self, names: &[&'static str]) -> Self {
+        // Room for an index and one more key, which mostly follow.
+        self.0.reserve_exact(names.len() + 2);
+        self.0.extend(names.iter().map(|n| Segment::Field(Key::Known(n))));
         self
     }
 

@@ -29,7 +29,7 @@ pub(super) fn http(
             return None;
         }
         match &http.condition {
-            HttpCondition::Any => Some(rules(grant, "http")),
+            HttpCondition::Any => Some(grant.rules.http.clone()),
             HttpCondition::AnyOf(matches) => {
                 matches.iter().find(|m| view.matches(m)).map(|m| vec![m.origin.clone()])
             }
@@ -47,16 +47,12 @@ pub(super) fn opaque(
     transport: Transport,
 ) -> Verdict {
     authorise(ir, caller, service_mode, workload, |grant| {
-        let (ports, part) = match transport {
-            Transport::Tcp => (grant.tcp.as_ref()?, "tcp"),
-            Transport::Udp => (grant.udp.as_ref()?, "udp"),
+        let (ports, rules) = match transport {
+            Transport::Tcp => (grant.tcp.as_ref()?, &grant.rules.tcp),
+            Transport::Udp => (grant.udp.as_ref()?, &grant.rules.udp),
         };
-        ports.contains(port).then(|| rules(grant, part))
+        ports.contains(port).then(|| rules.clone())
     })
-}
-
-fn rules(grant: &Grant, part: &str) -> Vec<Origin> {
-    grant.rules.get(part).cloned().unwrap_or_default()
 }
 
 fn authorise(

@@ -22,6 +22,14 @@ pub struct Subject {
     pub port: Option<i64>,
 }
 
+impl Subject {
+    /// The group, where it is none in which subjects are known: such a subject is of an unknown kind, whatever `kind` says (S27).
+    #[must_use]
+    pub fn foreign_group(&self) -> Option<&str> {
+        self.group.as_deref().filter(|group| !matches!(*group, "" | "access.smi-spec.io"))
+    }
+}
+
 /// One entry of `rules` (`specs` in v1alpha1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {

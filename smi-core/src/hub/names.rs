@@ -1,5 +1,6 @@
 //! Names as types that cannot be confused with each other or with free text.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -7,8 +8,30 @@ use std::sync::Arc;
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Hash)]
+        #[expect(clippy::derived_hash_with_manual_eq, reason = "equal names hash alike: the comparison only takes a short cut")]
         pub struct $name(Arc<str>);
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                // Names of one cluster share their text, so most comparisons end here.
+                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                if Arc::ptr_eq(&self.0, &other.0) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
+            }
+        }
 
         impl $name {
             /// Takes the text as it is. Whether it is a valid Kubernetes name is checked where objects are read
@@ -22,6 +45,10 @@ macro_rules! name_type {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            pub(crate) fn shared(&mut self) -> &mut Arc<str> {
+                &mut self.0
             }
         }
 
@@ -81,6 +108,28 @@ impl Namespaced {
     pub fn new(namespace: impl Into<Namespace>, name: impl Into<Name>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
+}
+
+/// The entries of one namespace, by name, without a look at the others.
+pub(crate) fn of_namespace<'m, V>(
+    map: &'m BTreeMap<Namespaced, V>,
+    namespace: &Namespace,
+) -> impl Iterator<Item = (&'m Name, &'m V)> + use<'m, V> {
+    let first = Namespaced { namespace: namespace.clone(), name: Name::from("") };
+    let namespace = namespace.clone();
+    map.range(first..)
+        .take_while(move |(key, _)| key.namespace == namespace)
+        .map(|(key, value)| (&key.name, value))
+}
+
+/// The same, of a set.
+pub(crate) fn names_of_namespace<'m>(
+    set: &'m BTreeSet<Namespaced>,
+    namespace: &Namespace,
+) -> impl Iterator<Item = &'m Name> + use<'m> {
+    let first = Namespaced { namespace: namespace.clone(), name: Name::from("") };
+    let namespace = namespace.clone();
+    set.range(first..).take_while(move |key| key.namespace == namespace).map(|key| &key.name)
 }
 
 impl fmt::Display for Namespaced {

@@ -1,6 +1,6 @@
 //! Inbound: who may call a workload's pods. A set of grants, any of which suffices; no order, no priority (S22).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,8 +9,17 @@ use crate::cluster::Probe;
 use crate::hub::names::{Name, Namespace, Namespaced, Port, SpiffeId};
 
 /// Pods of one namespace that share a service account and the IdentityBindings that select them by label. All their access is equal.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkloadId {
+/// Copies share it.
+#[derive(Clone, Hash)]
+#[expect(
+    clippy::derived_hash_with_manual_eq,
+    reason = "equal ids hash alike: the comparison only takes a short cut"
+)]
+pub struct WorkloadId(Arc<WorkloadKey>);
+
+/// What a [`WorkloadId`] says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadKey {
     /// Namespace of the pods.
     pub namespace: Namespace,
     /// Service account.
@@ -20,10 +29,44 @@ pub struct WorkloadId {
 }
 
 impl WorkloadId {
+    /// Pods of `namespace` with this account and these bindings, which are sorted.
+    #[must_use]
+    pub fn new(namespace: Namespace, account: Name, bindings: Arc<[Name]>) -> Self {
+        Self(Arc::new(WorkloadKey { namespace, account, bindings }))
+    }
+
     /// The service account.
     #[must_use]
     pub fn account(&self) -> Namespaced {
         Namespaced { namespace: self.namespace.clone(), name: self.account.clone() }
+    }
+}
+
+impl std::ops::Deref for WorkloadId {
+    type Target = WorkloadKey;
+
+    fn deref(&self) -> &WorkloadKey {
+        &self.0
+    }
+}
+
+impl PartialEq for WorkloadId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for WorkloadId {}
+
+impl PartialOrd for WorkloadId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for WorkloadId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
     }
 }
 
@@ -94,10 +137,21 @@ pub struct Grant {
     pub tcp: Option<AllowedPorts>,
     /// Ports of UDP, if any is granted.
     pub udp: Option<AllowedPorts>,
-    /// Which rules (`spec.rules[1]`) made which part, for explanations: `http`, `tcp`, `udp`.
-    pub rules: BTreeMap<&'static str, Vec<Origin>>,
+    /// Which rules (`spec.rules[1]`) made which part, for explanations.
+    pub rules: GrantRules,
     /// The TrafficTarget.
     pub origin: Origin,
+}
+
+/// The rules behind the parts of a grant; empty for a part that is not granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantRules {
+    /// Behind [`Grant::http`].
+    pub http: Vec<Origin>,
+    /// Behind [`Grant::tcp`].
+    pub tcp: Vec<Origin>,
+    /// Behind [`Grant::udp`].
+    pub udp: Vec<Origin>,
 }
 
 /// HTTP requests that a grant allows.

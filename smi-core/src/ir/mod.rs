@@ -18,7 +18,8 @@ pub mod text;
 mod verify;
 
 pub use inbound::{
-    AllowedPorts, Grant, HttpCondition, HttpGrant, Mode, Principal, SourceGrant, Workload, WorkloadId,
+    AllowedPorts, Grant, GrantRules, HttpCondition, HttpGrant, Mode, Principal, SourceGrant, Workload,
+    WorkloadId, WorkloadKey,
 };
 pub use listener::{ListenerKey, PortTable};
 pub use matcher::{HeaderMatch, HttpMatch, Methods};
@@ -100,7 +101,7 @@ pub struct Pod {
     /// Where it belongs.
     pub workload: WorkloadId,
     /// Its addresses; empty for templates.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Arc<[IpAddr]>,
 }
 
 impl Ir {

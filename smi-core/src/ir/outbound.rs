@@ -33,7 +33,7 @@ pub struct ServicePort {
     /// no other.
     pub routes: Vec<Route>,
     /// Retries, limits and the like (S34).
-    pub policy: TrafficPolicy,
+    pub policy: Arc<TrafficPolicy>,
 }
 
 /// The protocol of a service port (S36).

@@ -220,7 +220,7 @@ fn walk<'n, 'a>(root: &'n Node<'a>, path: &FieldPath) -> Found<'n, 'a> {
     let mut found = Found { node: root, key: None, whole: true };
     // The oldest versions have at the top level what the others have in `spec`.
     let segments = match path.segments() {
-        [Segment::Field(spec), rest @ ..] if spec.as_ref() == "spec" && root.entry("spec").is_none() => rest,
+        [Segment::Field(spec), rest @ ..] if **spec == *"spec" && root.entry("spec").is_none() => rest,
         all => all,
     };
     for segment in segments {

@@ -67,7 +67,7 @@ pub(super) fn root(split: &Namespaced, service: &str) -> Namespaced {
 }
 
 /// A field of a TrafficTarget, in the shape of its version.
-pub(super) fn target_path(target: &TrafficTarget, field: &str) -> FieldPath {
+pub(super) fn target_path(target: &TrafficTarget, field: &'static str) -> FieldPath {
     match (target.meta.version, field) {
         ("v1alpha1", "rules") => FieldPath::root().field("specs"),
         ("v1alpha1", field) => FieldPath::root().field(field),

@@ -67,7 +67,7 @@ impl ClusterObject {
             Self::Service(service) => Kind::Service.object_ref(service.name.clone()),
             Self::EndpointSlice { name, .. } => Kind::EndpointSlice.object_ref(name.clone()),
             Self::Endpoints { service, .. } => Kind::Endpoints.object_ref(service.clone()),
-            Self::Pod { pod, .. } => pod.object.clone(),
+            Self::Pod { id, .. } => id.object_ref(),
             Self::Account(name) => Kind::ServiceAccount.object_ref(name.clone()),
             Self::Namespace { name, .. } => Kind::Namespace.object_ref(Namespaced::new("", name.as_str())),
         }
@@ -140,6 +140,11 @@ impl Kind {
             }
         }
     }
+}
+
+/// The object that a pod or its template stands in.
+pub(super) fn pod_ref(name: &Namespaced, template_of: Option<TemplateKind>) -> ObjectRef {
+    template_of.map_or(Kind::Pod, Kind::Template).object_ref(name.clone())
 }
 
 /// What [`decode`] makes of an object.

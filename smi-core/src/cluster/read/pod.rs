@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{At, ClusterObject, Reading};
 use crate::cluster::wire::{self, IntOrString};
 use crate::cluster::{ContainerPort, Pod, PodId, Probe, TemplateKind, codes};
-use crate::diag::{FieldPath, ObjectRef};
+use crate::diag::FieldPath;
 use crate::hub::names::Name;
 
 impl Reading {
@@ -14,7 +14,7 @@ impl Reading {
         let name = self.name(wire.metadata.name, wire.metadata.namespace)?;
         let object = self.kind.object_ref(name.clone());
         let at = &mut At { object: &object, report: &mut self.report };
-        let mut pod = pod(at, &object, wire.metadata.labels, wire.spec, &FieldPath::root().field("spec"));
+        let mut pod = pod(at, wire.metadata.labels, wire.spec, &FieldPath::root().field("spec"));
         let status = FieldPath::root().field("status");
         let wire::PodStatus { phase, pod_ip, pod_ips, conditions } = wire.status;
         let mut texts: Vec<(FieldPath, Arc<str>)> = pod_ips
@@ -42,7 +42,7 @@ impl Reading {
             Some(condition) => condition.status.as_deref() == Some("True"),
             None => matches!(phase.as_deref(), None | Some("" | "Running")),
         };
-        Some(ClusterObject::Pod { id: PodId { name, template_of: None }, pod })
+        Some(ClusterObject::Pod { id: PodId::pod(name), pod })
     }
 
     pub(super) fn template(
@@ -63,18 +63,12 @@ impl Reading {
             | TemplateKind::Job => &["spec", "template", "spec"],
         };
         let path = FieldPath::root().fields(path);
-        let pod = pod(at, &object, template.metadata.labels, template.spec, &path);
-        Some(ClusterObject::Pod { id: PodId { name, template_of: Some(kind) }, pod })
+        let pod = pod(at, template.metadata.labels, template.spec, &path);
+        Some(ClusterObject::Pod { id: PodId::template(name, kind), pod })
     }
 }
 
-fn pod(
-    at: &mut At<'_>,
-    object: &ObjectRef,
-    labels: wire::Labels,
-    spec: wire::PodSpec,
-    path: &FieldPath,
-) -> Pod {
+fn pod(at: &mut At<'_>, labels: wire::Labels, spec: wire::PodSpec, path: &FieldPath) -> Pod {
     let account = spec.service_account_name.or(spec.service_account).filter(|a| !a.is_empty());
     let account_defaulted = account.is_none();
     let mut ports = Vec::new();
@@ -102,17 +96,16 @@ fn pod(
     probes.sort();
     probes.dedup();
     Pod {
-        object: object.clone(),
-        labels,
+        labels: labels.into(),
         account: Name::new(account.unwrap_or_else(|| "default".into())),
         account_defaulted,
-        addresses: Vec::new(),
+        addresses: Arc::default(),
         host_network: spec.host_network,
         alive: true,
         ready: true,
         node: spec.node_name,
-        ports,
-        probes,
+        ports: ports.into(),
+        probes: probes.into(),
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn original(object: &AnyObject, report: &mut Report) -> Option<AnyObj
         match read(object, key, text) {
             Ok(original) => found = original.or(found),
             Err(why) => {
-                let path = FieldPath::root().fields(&["metadata", "annotations", key]);
+                let path = FieldPath::root().fields(&["metadata", "annotations"]).key(key.to_string());
                 report.push(Diagnostic::new(codes::STALE_ANNOTATION, &object.object_ref(), path, why));
             }
         }

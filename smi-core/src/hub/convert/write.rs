@@ -12,7 +12,7 @@ pub(super) struct Written {
     pub(super) losses: Vec<Loss>,
 }
 
-fn path(fields: &[&str]) -> FieldPath {
+fn path(fields: &[&'static str]) -> FieldPath {
     FieldPath::root().fields(fields)
 }
 
@@ -68,7 +68,8 @@ fn subjects(target: &TrafficTarget, version: &str, narrow: bool, losses: &mut Ve
     let mut respelled = false;
     let mut sayable = |subject: &Subject, place: FieldPath, losses: &mut Vec<Loss>| {
         let message = match &subject.group {
-            Some(group) if !KNOWN_GROUPS.contains(&&**group) => {
+            _ if subject.foreign_group().is_some() => {
+                let group = subject.foreign_group().unwrap_or_default();
                 format!(
                     "{version} has no `group` in subjects, so `{group}` `{}` would become a service account",
                     subject.name
@@ -104,9 +105,6 @@ fn subjects(target: &TrafficTarget, version: &str, narrow: bool, losses: &mut Ve
     }
     target
 }
-
-/// Groups in which subjects of v1alpha4 are.
-const KNOWN_GROUPS: [&str; 2] = ["", "access.smi-spec.io"];
 
 fn write_target(
     target: &TrafficTarget,

@@ -69,7 +69,7 @@ struct Context<'n> {
 impl<'n> Context<'n> {
     fn path(&self) -> FieldPath {
         self.steps.borrow().iter().fold(FieldPath::root(), |path, step| match step {
-            Step::Field(name) => path.field(name),
+            Step::Field(name) => path.key(*name),
             Step::Index(index) => path.index(*index),
         })
     }
@@ -160,7 +160,7 @@ impl<'c, 'n> NodeDeserializer<'c, 'n> {
             }
             error.0.first = Some((first.key_start, first.key_end));
             error.0.place = Some(Place {
-                path: self.context.path().field(&second.key),
+                path: self.context.path().key(&*second.key),
                 start: second.key_start,
                 end: second.key_end,
             });
@@ -380,7 +380,7 @@ impl<'n> MapAccess<'n> for Entries<'_, 'n> {
         for entry in self.entries.by_ref() {
             if self.skip_null && entry.value.is_null() {
                 if self.fields.contains(&entry.key.as_ref()) {
-                    let path = self.context.path().field(&entry.key);
+                    let path = self.context.path().key(&*entry.key);
                     let place = Place { path, start: entry.key_start, end: entry.key_end };
                     self.context.notes.borrow_mut().null.push(place);
                 }

@@ -31,15 +31,16 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
 }
 
 fn covers(wide: &HttpMatch, narrow: &HttpMatch) -> bool {
-    let path = match (&wide.path_regex, &narrow.path_regex) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(a), Some(b)) => a == b || Pattern::path(a).ok().zip(Pattern::path(b).ok()).is_some_and(|(a, b)| a.covers(&b)),
-    };
     let any = |m: &HttpMatch| m.methods.as_ref().is_none_or(|l| l.is_empty() || l.iter().any(|x| &**x == "*"));
     let methods = any(wide)
         || (!any(narrow)
             && narrow.methods.iter().flatten().all(|m| wide.methods.as_ref().is_some_and(|all| all.contains(m))));
     let headers = wide.headers.iter().flatten().all(|h| narrow.headers.as_ref().is_some_and(|all| all.contains(h)));
-    path && methods && headers
+    // Last, as patterns have to be read for it.
+    let path = || match (&wide.path_regex, &narrow.path_regex) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(a), Some(b)) => a == b || Pattern::path(a).ok().zip(Pattern::path(b).ok()).is_some_and(|(a, b)| a.covers(&b)),
+    };
+    methods && headers && path()
 }

@@ -15,7 +15,9 @@ code! {
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     for group in context.hub.route_groups.values() {
         for (place, m) in group.matches.iter().enumerate() {
-            let pattern = m.path_regex.as_deref().and_then(|text| Pattern::path(text).ok());
+            // A pattern that is closed at its end admits nothing longer, and need not be read.
+            let open = m.path_regex.as_deref().filter(|text| !text.ends_with('$'));
+            let pattern = open.and_then(|text| Pattern::path(text).ok());
             let Some((own, sibling)) = pattern.as_ref().and_then(Pattern::admits_longer_sibling) else { continue };
             let text = m.path_regex.as_deref().unwrap_or_default();
             let path = matches_path(group.meta.version).index(place).field("pathRegex");

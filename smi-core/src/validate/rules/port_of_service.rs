@@ -15,18 +15,25 @@ code! {
 }
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
+    // Only namespaces whose routes name ports are looked at.
+    let routes = || context.hub.tcp_routes.iter().chain(&context.hub.udp_routes);
+    let with_ports = routes().filter(|(_, route)| route.ports.as_ref().is_some_and(|p| !p.is_empty()));
+    let namespaces: BTreeSet<&Namespace> = with_ports.map(|(name, _)| &name.namespace).collect();
+    if namespaces.is_empty() {
+        return;
+    }
     // Pod ports, and which pod ports each service port leads to, by namespace and transport.
     let mut targets: BTreeMap<(&Namespace, Transport), BTreeSet<Port>> = BTreeMap::new();
     let mut leads: BTreeMap<(&Namespace, Transport, Port), BTreeSet<Port>> = BTreeMap::new();
-    for (key, pool) in &context.ir.pools {
+    for (key, pool) in context.ir.pools.iter().filter(|(key, _)| namespaces.contains(&key.service.namespace)) {
         let ports = pool.endpoints.iter().filter_map(|e| Port::new(e.address.port())).chain(pool.templates.iter().map(|t| t.1));
         for port in ports {
             targets.entry((&key.service.namespace, key.transport)).or_default().insert(port);
             leads.entry((&key.service.namespace, key.transport, key.port)).or_default().insert(port);
         }
     }
-    for (id, pod) in &context.cluster.pods {
-        for port in &pod.ports {
+    for (id, pod) in context.cluster.pods.iter().filter(|(id, _)| namespaces.contains(&id.name.namespace)) {
+        for port in pod.ports.iter() {
             let transport = match port.protocol {
                 PortProtocol::Tcp => Transport::Tcp,
                 PortProtocol::Udp => Transport::Udp,
@@ -35,7 +42,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
             targets.entry((&id.name.namespace, transport)).or_default().insert(port.port);
         }
     }
-    for (name, route) in context.hub.tcp_routes.iter().chain(&context.hub.udp_routes) {
+    for (name, route) in routes() {
         let key = (&name.namespace, route.transport);
         for (place, port) in route.ports.iter().flatten().enumerate() {
             let Some(port) = Port::from_i64(*port) else { continue };

@@ -4,6 +4,7 @@ use super::code;
 use crate::diag::suggest::closest;
 use crate::diag::{Diagnostic, Report};
 use crate::hub::names::{Name, Namespace, Namespaced};
+use crate::hub::names::names_of_namespace;
 use crate::validate::Context;
 use crate::validate::context::target_path;
 
@@ -26,7 +27,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
             if source.name.is_empty() || context.accounts.contains(&account) {
                 continue;
             }
-            let beside = context.accounts.iter().filter(|a| a.namespace == account.namespace).map(|a| a.name.as_str());
+            let beside = names_of_namespace(&context.accounts, &account.namespace).map(|name| name.as_str());
             let mut d = Diagnostic::new(
                 CODE,
                 &target.object_ref(),

@@ -1,6 +1,6 @@
 //! A split whose backends grant different callers (S30).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::code;
 use crate::diag::{Diagnostic, FieldPath, Report};
@@ -16,19 +16,21 @@ code! {
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     let mut seen: BTreeSet<Namespaced> = BTreeSet::new();
+    let mut known: BTreeMap<&PoolKey, BTreeSet<&Principal>> = BTreeMap::new();
     for service in context.ir.services.values().filter(|s| s.mode == Mode::Enforce) {
         for port in service.ports.values() {
             for route in port.routes.iter().filter(|r| r.targets.iter().filter(|t| t.weight > 0).count() > 1) {
-                let callers: Vec<(&PoolKey, BTreeSet<&Principal>)> = route
-                    .targets
-                    .iter()
-                    .filter(|t| t.weight > 0)
-                    .map(|t| (&t.pool, callers(context.ir, &t.pool, port.protocol)))
-                    .collect();
-                let all: BTreeSet<&Principal> = callers.iter().flat_map(|(_, c)| c.iter().copied()).collect();
-                let lacking = callers.iter().find_map(|(pool, c)| Some((pool, all.difference(c).next()?)));
-                let Some((pool, principal)) = lacking else { continue };
                 // Once per split, whatever the number of its ports.
+                if seen.contains(&route.origin.object.namespaced()) {
+                    continue;
+                }
+                let pools = || route.targets.iter().filter(|t| t.weight > 0).map(|t| &t.pool);
+                for pool in pools() {
+                    known.entry(pool).or_insert_with(|| callers(context.ir, pool, port.protocol));
+                }
+                let all: BTreeSet<&Principal> = pools().filter_map(|p| known.get(p)).flatten().copied().collect();
+                let lacking = pools().find_map(|pool| Some((pool, all.difference(known.get(pool)?).next()?)));
+                let Some((pool, principal)) = lacking else { continue };
                 if seen.insert(route.origin.object.namespaced()) {
                     let who = match principal {
                         Principal::Identity(id) => id.to_string(),
@@ -50,7 +52,11 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
 fn callers<'a>(ir: &'a Ir, pool: &PoolKey, protocol: Protocol) -> BTreeSet<&'a Principal> {
     let Some(pool) = ir.pools.get(pool) else { return BTreeSet::new() };
     let endpoints = pool.endpoints.iter().filter_map(|e| e.workload.as_ref());
-    let workloads: BTreeSet<_> = endpoints.chain(pool.templates.iter().map(|(w, _)| w)).collect();
+    let mut workloads: Vec<_> = endpoints.chain(pool.templates.iter().map(|(w, _)| w)).collect();
+    // Mostly all are one, and one look suffices to see it.
+    workloads.dedup();
+    workloads.sort();
+    workloads.dedup();
     let grants = workloads.iter().filter_map(|w| ir.workloads.get(*w)).flat_map(|w| &w.grants);
     grants
         .filter_map(|name| ir.grants.get(name))

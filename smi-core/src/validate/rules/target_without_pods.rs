@@ -3,6 +3,7 @@
 use super::code;
 use crate::diag::suggest::closest;
 use crate::diag::{Diagnostic, Report};
+use crate::hub::names::names_of_namespace;
 use crate::validate::Context;
 use crate::validate::context::target_path;
 
@@ -20,7 +21,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
         let Some((target, subject)) = context.hub.targets.get(name).and_then(|t| Some((t, t.destination.as_ref()?))) else {
             continue;
         };
-        let beside = context.accounts.iter().filter(|a| a.namespace == name.namespace).map(|a| a.name.as_str());
+        let beside = names_of_namespace(&context.accounts, &name.namespace).map(|name| name.as_str());
         let mut d = Diagnostic::new(
             CODE,
             &target.object_ref(),
