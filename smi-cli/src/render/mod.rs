@@ -1,0 +1,91 @@
+//! `smi render`.
+//!
+//! Shape: one file per proxy, with its flags and a function from the IR to files; what is done with the files is the same for all.
+
+mod traefik;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use smi_core::diag::Report;
+
+use crate::{diagnostics, input, options, port_table};
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BackendName {
+    /// Traefik 3.7 or newer, one proxy per node.
+    Traefik,
+}
+
+/// Arguments of `smi render`.
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    #[command(flatten)]
+    input: input::Files,
+    #[command(flatten)]
+    options: options::CompileFlags,
+    /// The proxy.
+    #[arg(long, value_enum)]
+    backend: BackendName,
+    /// Write all files into this folder instead of one stream.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Also print what the proxy starts with: entry points and provider.
+    #[arg(long = "static")]
+    install: bool,
+    #[command(flatten)]
+    traefik: traefik::Flags,
+}
+
+/// A file of a proxy's configuration.
+struct File {
+    name: String,
+    bytes: Vec<u8>,
+    /// Whether the proxy starts with it: printed with `--static` only, always written to a folder.
+    install: bool,
+}
+
+/// What a backend made of the IR.
+struct Rendering {
+    files: Vec<File>,
+    report: Report,
+}
+
+pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+    let world = args.input.load()?;
+    let (compiled, mut report) = crate::compiled(&world, &args.options.options()?);
+    let rendering = match args.backend {
+        BackendName::Traefik => traefik::render(&args.traefik, &compiled.ir),
+    };
+    report.append(rendering.report);
+    report.sort();
+    diagnostics::to_stderr(&report, &world.sources)?;
+    if let Some(path) = &args.options.port_table {
+        port_table::write(path, &compiled.ir.listeners)?;
+    }
+    match &args.out {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create `{}`", folder.display()))?;
+            for file in &rendering.files {
+                let path = folder.join(&file.name);
+                std::fs::write(&path, &file.bytes)
+                    .with_context(|| format!("cannot write `{}`", path.display()))?;
+            }
+        }
+        None => {
+            // Not through `anstream`, which would strip what looks like colour from a file of the proxy.
+            let mut out = std::io::stdout().lock();
+            for file in rendering.files.iter().filter(|file| args.install || !file.install) {
+                if args.install {
+                    writeln!(out, "---\n# {}", file.name)?;
+                }
+                out.write_all(&file.bytes)?;
+            }
+        }
+    }
+    Ok(diagnostics::exit_code(&report, false))
+}
