@@ -6,7 +6,7 @@
 //!
 //! **What is not here yet:** sidecars and their certificates (the configuration for one is empty, with an error), an xDS server, pods
 //! that speak TLS (their share answers 503), circuit breakers, limits of requests in flight, mirroring, counting of would-be denials on
-//! TCP and UDP, a simulator. Rate limits count per proxy. Everything that is left out is a diagnostic ([`codes`]).
+//! TCP and UDP. Rate limits count per proxy. Everything that is left out is a diagnostic ([`codes`]).
 //!
 //! **What differs:** Envoy reads a raw backslash in a path as a slash, in matching and in what it forwards, where the rules want 400;
 //! policy and application still see the same path. The `Host` that pods see has no port and no trailing dot.
@@ -38,5 +38,7 @@ pub mod codes;
 pub mod config;
 pub mod lint;
 mod render;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use backend::{Envoy, EnvoyConfig, EnvoyOptions, Resources};

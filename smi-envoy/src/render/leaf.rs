@@ -78,17 +78,20 @@ fn lcm(a: u128, b: u128) -> Option<u128> {
 impl Leaf<'_> {
     /// Name of its cluster, by what is in it and how it is spoken to.
     pub(super) fn name(&self, spoken: &str) -> String {
-        let port = self.pool.port.to_string();
-        let at = self.at.map(|(workload, port)| {
-            (workload.map(ToString::to_string).unwrap_or_default(), port.to_string())
-        });
-        let mut parts =
-            vec![self.pool.service.namespace.as_str(), self.pool.service.name.as_str(), &port, spoken];
-        if let Some((workload, port)) = &at {
-            parts.extend([workload.as_str(), port.as_str()]);
-        }
-        name::join(&parts)
+        cluster_name(self.pool, self.at, spoken)
     }
+}
+
+/// Name of the cluster of a leaf.
+pub(crate) fn cluster_name(pool: &PoolKey, at: Option<(Option<&WorkloadId>, Port)>, spoken: &str) -> String {
+    let port = pool.port.to_string();
+    let at =
+        at.map(|(workload, port)| (workload.map(ToString::to_string).unwrap_or_default(), port.to_string()));
+    let mut parts = vec![pool.service.namespace.as_str(), pool.service.name.as_str(), &port, spoken];
+    if let Some((workload, port)) = &at {
+        parts.extend([workload.as_str(), port.as_str()]);
+    }
+    name::join(&parts)
 }
 
 /// How a cluster is spoken to, as part of its name.

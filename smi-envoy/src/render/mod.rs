@@ -26,6 +26,12 @@ use crate::config::address::{Address, Protocol as Transport};
 use crate::config::cluster::Cluster;
 use crate::config::route::VirtualHost;
 
+#[cfg(feature = "sim")]
+pub(crate) use leaf::cluster_name;
+
+/// Every way in which a cluster of a leaf is spoken to.
+#[cfg(feature = "sim")]
+pub(crate) const SPOKEN: [&str; 4] = ["http", "h2c", "https", "tcp"];
 /// Name of the access filter, in the chain and in every place that configures it.
 pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
 /// Name of the rate limit filter.
