@@ -48,6 +48,16 @@ pub(crate) fn to_stderr(report: &Report, sources: &Sources) -> anyhow::Result<()
     }
 }
 
+/// In the order in which the texts are read; findings without a place come last, by object.
+fn in_reading_order(report: &Report, sources: &Sources) -> Report {
+    let mut report = report.clone();
+    report.diagnostics.sort_by_cached_key(|d| {
+        let span = span(d, sources);
+        (span.is_none(), span.map(|s| (s.source, s.start)))
+    });
+    report
+}
+
 /// Prints a report.
 pub(crate) fn print(
     out: &mut impl Write,
@@ -55,6 +65,7 @@ pub(crate) fn print(
     sources: &Sources,
     format: Format,
 ) -> anyhow::Result<()> {
+    let report = &in_reading_order(report, sources);
     match format {
         Format::Human => {
             for diagnostic in report.iter() {

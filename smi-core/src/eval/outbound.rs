@@ -70,7 +70,7 @@ fn decide_http(ir: &Ir, request: &Request, http: &HttpRequest, assume: Assume) -
                 None => continue,
             },
         };
-        let legs = legs(ir, service, route, assume, |workload, at| {
+        let legs = legs(ir, route, assume, |workload, at| {
             inbound::http(ir, &request.caller, service.mode, workload, at, &view)
         });
         return Decision::Routed(Routed {
@@ -105,7 +105,7 @@ fn decide_opaque(
     }) else {
         return Decision::Refused(Refusal::NoListener);
     };
-    let legs = legs(ir, service, route, assume, |workload, at| {
+    let legs = legs(ir, route, assume, |workload, at| {
         inbound::opaque(ir, &request.caller, service.mode, workload, at, transport)
     });
     Decision::Routed(Routed {
@@ -121,7 +121,6 @@ fn decide_opaque(
 
 fn legs(
     ir: &Ir,
-    _root: &Service,
     route: &Route,
     assume: Assume,
     verdict: impl Fn(Option<&WorkloadId>, Port) -> super::Verdict,
