@@ -2,27 +2,15 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use smi_core::compile::{CompileOptions, compile};
-use smi_core::diag::Severity;
+use smi_core::diag::{Report, Severity};
 use smi_core::hub::Hub;
-use smi_core::load::{Input, Limits, load};
+use smi_core::load::{Input, Limits, World, load};
 use smi_core::validate::validate;
 
-use crate::ALLOCATOR;
+use crate::cost::{Cost, cost, held};
 use crate::world::{Manifests, manifests};
-
-/// What one stage cost.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-struct Cost {
-    /// Milliseconds, best of all runs.
-    ms: f64,
-    /// Allocations of one run.
-    allocations: usize,
-    /// Bytes that were still allocated when the stage was done.
-    retained_bytes: usize,
-}
 
 /// One size.
 #[derive(Debug, serde::Serialize)]
@@ -35,149 +23,187 @@ struct Row {
     convert: Cost,
     compile: Cost,
     validate: Cost,
-    /// Time of the peer on the SMI manifests divided by ours, typed on both sides.
+    /// Time of the peer on the SMI manifests divided by ours.
     yaml_peer_ratio: f64,
-    /// Of hub, cluster and IR together.
-    bytes_per_pod: usize,
+    held: Held,
+}
+
+/// Bytes that inputs and IR hold.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+struct Held {
+    /// What no other holds.
+    ir_bytes: i64,
+    /// What the hub does not hold.
+    cluster_bytes: i64,
+    hub_bytes: i64,
 }
 
 impl Row {
-    fn policy_ms(&self) -> f64 {
-        self.convert.ms + self.compile.ms + self.validate.ms
+    /// What happens to policy once it is read.
+    fn policy(&self) -> Cost {
+        self.convert.and(self.compile).and(self.validate)
     }
 
     fn megabytes_per_second(&self) -> f64 {
         self.yaml_bytes as f64 / 1e6 / (self.load.ms / 1e3)
     }
+
+    fn us_per_service(&self, cost: Cost) -> f64 {
+        cost.ms * 1e3 / self.services.max(1) as f64
+    }
+
+    fn per_pod(&self, bytes: i64) -> f64 {
+        bytes as f64 / self.pods.max(1) as f64
+    }
+
+    fn held_per_pod(&self) -> f64 {
+        self.per_pod(self.held.ir_bytes + self.held.cluster_bytes + self.held.hub_bytes)
+    }
+
+    fn print(&self) {
+        println!(
+            "{} services, {} pods, {} SMI objects, {:.1} MB of YAML",
+            self.services,
+            self.pods,
+            self.objects,
+            self.yaml_bytes as f64 / 1e6
+        );
+        println!(
+            "  {:<10} {:>9} {:>12} {:>12} {:>10} {:>12}",
+            "stage", "ms", "µs/service", "allocations", "peak kB", "retained kB"
+        );
+        for (name, cost) in [
+            ("load", self.load),
+            ("convert", self.convert),
+            ("compile", self.compile),
+            ("validate", self.validate),
+            ("policy", self.policy()),
+        ] {
+            println!(
+                "  {name:<10} {:>9.1} {:>12.2} {:>12} {:>10} {:>12}",
+                cost.ms,
+                self.us_per_service(cost),
+                cost.allocations,
+                cost.peak_bytes / 1000,
+                cost.retained_bytes / 1000
+            );
+        }
+        println!(
+            "  YAML {:.1} MB/s, {:.2} × peer; held {:.0} B per pod (IR {:.0}, cluster {:.0}, hub {:.0})\n",
+            self.megabytes_per_second(),
+            self.yaml_peer_ratio,
+            self.held_per_pod(),
+            self.per_pod(self.held.ir_bytes),
+            self.per_pod(self.held.cluster_bytes),
+            self.per_pod(self.held.hub_bytes)
+        );
+    }
 }
 
-pub(crate) fn run(sizes: &[usize], runs: usize, json: Option<&Path>) -> anyhow::Result<()> {
-    println!(
-        "{:>8} {:>8} {:>8} | {:>9} {:>7} {:>6} | {:>8} {:>9} {:>9} {:>9} {:>8} | {:>10} {:>8}",
-        "services",
-        "pods",
-        "objects",
-        "load ms",
-        "MB/s",
-        "× peer",
-        "convert",
-        "compile",
-        "validate",
-        "sum ms",
-        "µs/svc",
-        "allocs",
-        "B/pod"
-    );
+pub(crate) fn run(sizes: &[usize], runs: usize, load_runs: usize, json: Option<&Path>) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for size in sizes {
-        let row = measure(&manifests(*size), runs)?;
-        println!(
-            "{:>8} {:>8} {:>8} | {:>9.1} {:>7.1} {:>6.2} | {:>8.1} {:>9.1} {:>9.1} {:>9.1} {:>8.2} | {:>10} {:>8}",
-            row.services,
-            row.pods,
-            row.objects,
-            row.load.ms,
-            row.megabytes_per_second(),
-            row.yaml_peer_ratio,
-            row.convert.ms,
-            row.compile.ms,
-            row.validate.ms,
-            row.policy_ms(),
-            row.policy_ms() * 1e3 / row.services as f64,
-            row.convert.allocations + row.compile.allocations + row.validate.allocations,
-            row.bytes_per_pod,
-        );
+        let row = measure(&manifests(*size), runs, load_runs)?;
+        row.print();
         rows.push(row);
     }
+    let growth: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{:.1} at {}", row.us_per_service(row.policy()), row.services))
+        .collect();
+    println!("growth: convert + compile + validate, µs per service: {}", growth.join(", "));
     if let Some(path) = json {
         std::fs::write(path, serde_json::to_string_pretty(&rows)?)?;
     }
-    if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
-        let growth = (last.policy_ms() / last.services as f64) / (first.policy_ms() / first.services as f64);
+    // The size that the goals are about, else the largest.
+    if let Some(row) = rows.iter().find(|row| row.services == 10_000).or(rows.last()) {
         println!(
-            "summary: {} services, {} pods, {} SMI objects: convert + compile + validate {:.0} ms on one core; cost per service grows {growth:.2}x from {} to {} services",
-            last.services,
-            last.pods,
-            last.objects,
-            last.policy_ms(),
-            first.services,
-            last.services
+            "summary: {} services, {} pods, {} SMI objects on one core: convert + compile + validate {:.0} ms, inputs and IR {:.0} B per pod, YAML {:.0} MB/s",
+            row.services,
+            row.pods,
+            row.objects,
+            row.policy().ms,
+            row.held_per_pod(),
+            row.megabytes_per_second()
         );
     }
     Ok(())
 }
 
-fn measure(manifests: &Manifests, runs: usize) -> anyhow::Result<Row> {
-    let inputs = [
-        Input::new("cluster.yaml", manifests.cluster.as_bytes().to_vec()),
-        Input::new("smi.yaml", manifests.smi.as_bytes().to_vec()),
-    ];
-    let smi_only = [Input::new("smi.yaml", manifests.smi.as_bytes().to_vec())];
-    let options = CompileOptions::default();
-    let limits = Limits::default();
-    let mut best: Option<Row> = None;
+fn measure(manifests: &Manifests, runs: usize, load_runs: usize) -> anyhow::Result<Row> {
+    let cluster_text = Input::new("cluster.yaml", manifests.cluster.as_bytes());
+    let smi_text = Input::new("smi.yaml", manifests.smi.as_bytes());
+    let inputs = [cluster_text, smi_text.clone()];
+    let (limits, options) = (Limits::default(), CompileOptions::default());
+
+    let (mut world, mut load_cost) = cost(|| load(&inputs, &limits));
+    for _ in 1..load_runs {
+        // One at a time, as a larger heap is a slower one.
+        drop(std::mem::take(&mut world));
+        let (again, again_cost) = cost(|| load(&inputs, &limits));
+        (world, load_cost) = (again, load_cost.or(again_cost));
+    }
+    sound("load", &world.report)?;
+
+    let mut stages: Option<[Cost; 3]> = None;
     for _ in 0..runs {
-        let (world, load_cost) = cost(|| load(&inputs, &limits));
-        anyhow::ensure!(
-            world.report.count(Severity::Error) == 0,
-            "the synthetic cluster does not load: {:?}",
-            world.report.iter().next()
-        );
         let objects = world.objects.clone();
         let ((hub, report), convert_cost) = cost(|| Hub::from_objects(objects));
-        anyhow::ensure!(report.count(Severity::Error) == 0, "the synthetic cluster does not convert");
+        sound("convert", &report)?;
         let (compiled, compile_cost) = cost(|| compile(&hub, &world.cluster, &options));
-        anyhow::ensure!(
-            compiled.report.count(Severity::Error) == 0,
-            "the synthetic cluster does not compile: {:?}",
-            compiled.report.iter().next()
-        );
-        let (report, validate_cost) = cost(|| validate(&hub, &world.cluster, &compiled.ir, &options));
-        black_box(&report);
-        let (_, ours) = cost(|| load(&smi_only, &limits));
-        let (_, peer) = cost(|| peer_reads(&manifests.smi));
-        // What goes when they go is what they held, their texts included.
-        let smi_core::load::World { cluster, objects, sources, .. } = world;
-        drop((objects, sources, report));
-        let region = stats_alloc::Region::new(ALLOCATOR);
-        drop((hub, cluster, compiled));
-        let held = region.change().bytes_deallocated;
-        let row = Row {
-            services: manifests.services,
-            pods: manifests.pods,
-            objects: manifests.objects,
-            yaml_bytes: manifests.cluster.len() + manifests.smi.len(),
-            load: load_cost,
-            convert: convert_cost,
-            compile: compile_cost,
-            validate: validate_cost,
-            yaml_peer_ratio: peer.ms / ours.ms,
-            bytes_per_pod: held / manifests.pods.max(1),
-        };
-        best = Some(match best.take() {
-            Some(before) if before.policy_ms() + before.load.ms <= row.policy_ms() + row.load.ms => before,
-            _ => row,
+        sound("compile", &compiled.report)?;
+        let (advice, validate_cost) = cost(|| validate(&hub, &world.cluster, &compiled.ir, &options));
+        black_box(&advice);
+        let costs = [convert_cost, compile_cost, validate_cost];
+        stages = Some(match stages {
+            None => costs,
+            Some(best) => std::array::from_fn(|stage| best[stage].or(costs[stage])),
         });
     }
-    best.ok_or_else(|| anyhow::anyhow!("no run"))
+    let [convert, compile_cost, validate] = stages.unwrap_or_default();
+
+    // Whatever else holds their texts goes first.
+    let World { hub, objects, cluster, sources, report, .. } = world;
+    drop((objects, sources, report));
+    let ir = compile(&hub, &cluster, &options).ir;
+    let held = Held { ir_bytes: held(ir), cluster_bytes: held(cluster), hub_bytes: held(hub) };
+
+    let smi_only = [smi_text];
+    let (mut ours, mut peer) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..load_runs {
+        ours = ours.min(cost(|| load(&smi_only, &limits)).1.ms);
+        peer = peer.min(cost(|| peer_reads(&manifests.smi)).1.ms);
+    }
+
+    Ok(Row {
+        services: manifests.services,
+        pods: manifests.pods,
+        objects: manifests.objects,
+        yaml_bytes: manifests.cluster.len() + manifests.smi.len(),
+        load: load_cost,
+        convert,
+        compile: compile_cost,
+        validate,
+        yaml_peer_ratio: peer / ours,
+        held,
+    })
 }
 
-/// The same objects through the peer, into a plain tree, document by document.
+/// Work on a faulty world would be measured wrong.
+fn sound(stage: &str, report: &Report) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        report.count(Severity::Error) == 0,
+        "{stage}: the synthetic cluster has errors: {:?}",
+        report.iter().find(|d| d.severity == Severity::Error)
+    );
+    Ok(())
+}
+
+/// The same documents through the peer, each into an untyped tree.
 fn peer_reads(text: &str) -> usize {
     use serde::Deserialize as _;
-    yaml_serde::Deserializer::from_str(text).filter_map(|d| yaml_serde::Value::deserialize(d).ok()).count()
-}
-
-fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
-    let region = stats_alloc::Region::new(ALLOCATOR);
-    let start = Instant::now();
-    let value = black_box(work());
-    let time: Duration = start.elapsed();
-    let change = region.change();
-    let cost = Cost {
-        ms: time.as_secs_f64() * 1e3,
-        allocations: change.allocations,
-        retained_bytes: change.bytes_allocated.saturating_sub(change.bytes_deallocated),
-    };
-    (value, cost)
+    yaml_serde::Deserializer::from_str(text)
+        .filter_map(|document| yaml_serde::Value::deserialize(document).ok())
+        .map(black_box)
+        .count()
 }
