@@ -15,7 +15,7 @@ mod render;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use smi_core::compile::{Compiled, compile};
 use smi_core::load::World;
 use smi_core::validate::validate;
@@ -47,6 +47,9 @@ enum Verb {
         input: input::Files,
         #[command(flatten)]
         options: options::CompileFlags,
+        /// Form of the IR.
+        #[arg(long, value_enum, default_value_t = IrFormat::Text)]
+        output: IrFormat,
     },
     /// Print the configuration of a proxy.
     Render(Box<render::RenderArgs>),
@@ -55,10 +58,7 @@ enum Verb {
     /// Convert SMI objects to another version; losses go to stderr.
     Convert(convert::ConvertArgs),
     /// List the diagnostics, or explain one.
-    Codes {
-        /// A code such as SMI0304, or its name.
-        code: Option<String>,
-    },
+    Codes(codes::CodesArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -66,6 +66,15 @@ enum Verb {
     },
     /// Print the manual page.
     Man,
+}
+
+/// Form of the IR.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IrFormat {
+    /// For people and snapshots.
+    Text,
+    /// For programs; `format` at its top names its version.
+    Json,
 }
 
 /// How findings are printed and judged.
@@ -124,17 +133,22 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             diagnostics::print(&mut anstream::stdout(), &report, &world.sources, findings.output)?;
             Ok(diagnostics::exit_code(&report, findings.strict))
         }
-        Verb::Compile { input, options } => {
+        Verb::Compile { input, options, output } => {
             let world = input.load()?;
             let (compiled, report) = compiled(&world, &options.options()?);
             diagnostics::to_stderr(&report, &world.sources)?;
-            write!(anstream::stdout(), "{}", compiled.ir)?;
+            match output {
+                IrFormat::Text => write!(anstream::stdout(), "{}", compiled.ir)?,
+                IrFormat::Json => {
+                    writeln!(anstream::stdout(), "{}", serde_json::to_string_pretty(&compiled.ir)?)?;
+                }
+            }
             Ok(diagnostics::exit_code(&report, false))
         }
         Verb::Render(args) => render::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),
-        Verb::Codes { code } => codes::run(code.as_deref()),
+        Verb::Codes(args) => codes::run(&args),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "smi", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

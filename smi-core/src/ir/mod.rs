@@ -4,10 +4,11 @@
 //! *Inbound*: per destination workload, a set of grants and its mode. *Endpoints*: per service and port, the pods' addresses.
 //! Every unit carries its [`Origin`], so that `explain` and every backend can say why.
 //! Invariants: checked by [`verify`]; an IR that [`crate::compile::compile`] returns always passes.
-//! Determinism: only ordered maps; equal input gives an equal IR (S35). [`text`] prints it in a stable form.
+//! Determinism: only ordered maps; equal input gives an equal IR (S35). [`text`] and [`json`] print it in stable forms.
 //! Absent: which endpoint inside a service is chosen; anything that names a proxy.
 
 mod inbound;
+pub mod json;
 mod listener;
 mod matcher;
 mod origin;
