@@ -4,6 +4,10 @@
 //! for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests counted in
 //! permissive mode (`rbac.shadow_denied`); retries, timeouts, rate limits; pods that speak HTTP/1.1 or h2c.
 //!
+//! **How it reaches a proxy:** [`EnvoyConfig`] holds [`Resources`] by name, in the form in which an ADS server serves them
+//! ([`Resources::iter`] gives bytes and origins), and makes the other forms of them: one static file, files that Envoy watches, and what
+//! an Envoy starts with to ask an ADS server.
+//!
 //! **What is not here yet:** sidecars and their certificates (the configuration for one is empty, with an error), an xDS server, pods
 //! that speak TLS (their share answers 503), circuit breakers, limits of requests in flight, mirroring, counting of would-be denials on
 //! TCP and UDP. Rate limits count per proxy. Everything that is left out is a diagnostic ([`codes`]).
@@ -29,16 +33,20 @@
 //! "#)], &Limits::default());
 //! let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
 //! let rendered = smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node);
-//! assert_eq!(smi_envoy::lint::lint(&rendered.output.bootstrap), []);
+//! assert_eq!(smi_envoy::lint::lint(&rendered.output.resources), []);
 //! assert!(rendered.output.artifacts()[0].text.contains("cart.shop.mesh"));
 //! ```
 
 mod backend;
 pub mod codes;
 pub mod config;
+mod deliver;
 pub mod lint;
 mod render;
+mod resources;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use backend::{Envoy, EnvoyConfig, EnvoyOptions, Resources};
+pub use backend::{Envoy, EnvoyOptions};
+pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
+pub use resources::{Kind, Resource, Resources};

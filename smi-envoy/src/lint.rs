@@ -5,11 +5,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::config::bootstrap::Bootstrap;
+use crate::config::Any;
 use crate::config::listener::{HttpConnectionManager, Listener, TcpProxy, UdpProxy, UdpRoute};
 use crate::config::matcher::{IpMatcher, PerFilter};
 use crate::config::rbac::{HttpRbac, RbacPerRoute};
-use crate::config::route::RouteActionKind;
+use crate::config::route::{RouteActionKind, RouteConfiguration};
+use crate::config::tls::{
+    CommonTlsContext, DownstreamTlsContext, TransportSocket, UpstreamTlsContext, ValidationContextType,
+};
+use crate::resources::Resources;
 
 /// A finding, in words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,26 +25,34 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings, in the order of the listeners.
+/// All findings, in the order of clusters and listeners.
 #[must_use]
-pub fn lint(bootstrap: &Bootstrap) -> Vec<Finding> {
-    let Some(resources) = &bootstrap.static_resources else { return Vec::new() };
-    let mut out = Vec::new();
-    let clusters: BTreeSet<&str> = resources.clusters.iter().map(|c| c.name.as_str()).collect();
-    let mut names = BTreeSet::new();
-    for listener in &resources.listeners {
-        if !names.insert(&listener.name) {
-            out.push(Finding(format!("listener {} stands twice", listener.name)));
+pub fn lint(resources: &Resources) -> Vec<Finding> {
+    let mut lint = Lint { at: "", resources, out: Vec::new() };
+    for (name, cluster) in &resources.clusters {
+        lint.at = name;
+        lint.named(name, &cluster.name);
+        if cluster.eds_cluster_config.is_some() && !resources.endpoints.contains_key(name) {
+            lint.find("no endpoints, not even none, so that Envoy waits for them");
         }
-        Lint { at: &listener.name, clusters: &clusters, out: &mut out }.listener(listener);
+        cluster.transport_socket.iter().for_each(|socket| lint.secrets(socket));
     }
-    out
+    for (name, endpoints) in &resources.endpoints {
+        lint.at = name;
+        lint.named(name, &endpoints.cluster_name);
+    }
+    for (name, listener) in &resources.listeners {
+        lint.at = name;
+        lint.named(name, &listener.name);
+        lint.listener(listener);
+    }
+    lint.out
 }
 
 struct Lint<'a> {
     at: &'a str,
-    clusters: &'a BTreeSet<&'a str>,
-    out: &'a mut Vec<Finding>,
+    resources: &'a Resources,
+    out: Vec<Finding>,
 }
 
 impl Lint<'_> {
@@ -48,22 +60,51 @@ impl Lint<'_> {
         self.out.push(Finding(format!("{}: {what}", self.at)));
     }
 
+    fn named(&mut self, key: &str, name: &str) {
+        if key != name {
+            self.find(format_args!("calls itself {name}"));
+        }
+    }
+
     fn cluster(&mut self, name: &str) {
-        if !self.clusters.contains(name) {
+        if !self.resources.clusters.contains_key(name) {
             self.find(format_args!("no cluster {name}"));
         }
     }
 
+    fn secrets(&mut self, socket: &TransportSocket) {
+        let Some(config) = &socket.typed_config else { return };
+        let common = |config: &Any| -> Option<CommonTlsContext> {
+            let upstream = config.unpack::<UpstreamTlsContext>().and_then(|c| c.common_tls_context);
+            upstream.or_else(|| config.unpack::<DownstreamTlsContext>()?.common_tls_context)
+        };
+        let Some(common) = common(config) else { return };
+        let trust = match &common.validation {
+            Some(ValidationContextType::CombinedValidationContext(combined)) => {
+                combined.validation_context_sds_secret_config.as_ref()
+            }
+            Some(ValidationContextType::ValidationContextSdsSecretConfig(secret)) => Some(secret),
+            Some(ValidationContextType::ValidationContext(_)) | None => None,
+        };
+        for secret in common.tls_certificate_sds_secret_configs.iter().chain(trust) {
+            let known = self.resources.secrets.contains_key(&secret.name)
+                || self.resources.awaited_secrets.contains(&secret.name);
+            if !known {
+                self.find(format_args!("no secret {}", secret.name));
+            }
+        }
+    }
+
     fn listener(&mut self, listener: &Listener) {
-        for filter in
-            listener.filter_chains.iter().chain(&listener.default_filter_chain).flat_map(|c| &c.filters)
-        {
-            let Some(config) = &filter.typed_config else { continue };
-            if let Some(manager) = config.unpack::<HttpConnectionManager>() {
-                self.http(&manager);
-            } else if let Some(proxy) = config.unpack::<TcpProxy>() {
-                for cluster in proxy.weighted_clusters.iter().flat_map(|w| &w.clusters) {
-                    self.cluster(&cluster.name);
+        for chain in listener.filter_chains.iter().chain(&listener.default_filter_chain) {
+            chain.transport_socket.iter().for_each(|socket| self.secrets(socket));
+            for config in chain.filters.iter().filter_map(|f| f.typed_config.as_ref()) {
+                if let Some(manager) = config.unpack::<HttpConnectionManager>() {
+                    self.http(&manager);
+                } else if let Some(proxy) = config.unpack::<TcpProxy>() {
+                    for cluster in proxy.weighted_clusters.iter().flat_map(|w| &w.clusters) {
+                        self.cluster(&cluster.name);
+                    }
                 }
             }
         }
@@ -89,9 +130,21 @@ impl Lint<'_> {
         if !guarded.into_iter().any(|rbac| rbac.rules.is_some()) {
             self.find("no access filter that denies by default");
         }
+        let resources = self.resources;
+        let routes = match &manager.rds {
+            Some(rds) => resources.routes.get(&rds.route_config_name),
+            None => manager.route_config.as_ref(),
+        };
+        match routes {
+            Some(routes) => self.routes(&filters, routes),
+            None => self.find("no routes"),
+        }
+    }
+
+    fn routes(&mut self, filters: &BTreeSet<&str>, routes: &RouteConfiguration) {
         let mut names = BTreeSet::new();
         let mut domains = BTreeSet::new();
-        for host in manager.route_config.iter().flat_map(|r| &r.virtual_hosts) {
+        for host in &routes.virtual_hosts {
             if !names.insert(&host.name) {
                 self.find(format_args!("virtual host {} stands twice", host.name));
             }
@@ -100,13 +153,13 @@ impl Lint<'_> {
                     self.find(format_args!("domain {domain} stands twice"));
                 }
             }
-            self.per_filter(&filters, &host.typed_per_filter_config);
+            self.per_filter(filters, &host.typed_per_filter_config);
             for route in &host.routes {
-                self.per_filter(&filters, &route.typed_per_filter_config);
+                self.per_filter(filters, &route.typed_per_filter_config);
                 let Some(RouteActionKind::Route(action)) = &route.action else { continue };
                 for cluster in action.weighted_clusters.iter().flat_map(|w| &w.clusters) {
                     self.cluster(&cluster.name);
-                    self.per_filter(&filters, &cluster.typed_per_filter_config);
+                    self.per_filter(filters, &cluster.typed_per_filter_config);
                 }
             }
         }
@@ -131,7 +184,8 @@ impl Lint<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::bootstrap::StaticResources;
+    use crate::config::cluster::{Cluster, EdsClusterConfig};
+    use crate::config::discovery::ConfigSource;
     use crate::config::listener::{Filter, FilterChain};
     use crate::config::route::{
         ClusterWeight, Route, RouteAction, RouteConfiguration, VirtualHost, WeightedCluster,
@@ -165,14 +219,18 @@ mod tests {
         };
         let chain = FilterChain { filters: vec![filter("hcm", &manager)], ..FilterChain::default() };
         let listener = Listener { name: "l".into(), filter_chains: vec![chain], ..Listener::default() };
-        let bootstrap = Bootstrap {
-            static_resources: Some(StaticResources { listeners: vec![listener], clusters: Vec::new() }),
-            ..Bootstrap::default()
+        let eds = EdsClusterConfig { eds_config: Some(ConfigSource::ads()) };
+        let cluster = Cluster { name: "c".into(), eds_cluster_config: Some(eds), ..Cluster::default() };
+        let resources = Resources {
+            listeners: [("l".to_owned(), listener)].into(),
+            clusters: [("c".to_owned(), cluster)].into(),
+            ..Resources::default()
         };
-        let found: Vec<String> = lint(&bootstrap).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = lint(&resources).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
             [
+                "c: no endpoints, not even none, so that Envoy waits for them",
                 "l: no access filter that denies by default",
                 "l: no cluster nope",
                 "l: configuration of absent, which is no filter of the chain and is ignored",

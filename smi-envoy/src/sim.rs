@@ -1,6 +1,6 @@
 //! Decides requests on a rendered configuration as Envoy would: listeners, virtual hosts, routes, weighted clusters, access filters.
 //!
-//! Shape: [`Simulator`] holds a node proxy's bootstrap in its static form and, to tell which pods a cluster is, the pools of the IR.
+//! Shape: [`Simulator`] holds a node proxy's resources and, to tell which pods a cluster is, the pools of the IR.
 //! It reads the configuration alone, without a look at what the policy meant, so that a renderer's mistake shows.
 //! Absent: retries, limits and timeouts, which do not change where a request may go; what Envoy refuses before it looks at the
 //! configuration (unknown methods, malformed requests).
@@ -13,8 +13,6 @@ use smi_core::hub::names::{Namespaced, Port, Transport};
 use smi_core::ir::{Ir, ListenerKey, PoolKey, WorkloadId};
 
 use crate::config::address::CidrRange;
-use crate::config::bootstrap::Bootstrap;
-use crate::config::cluster::Cluster;
 use crate::config::listener::{
     EscapedSlashes, FilterChain, HttpConnectionManager, Listener, TcpProxy, UdpProxy, UdpRoute,
 };
@@ -24,13 +22,14 @@ use crate::config::matcher::{
 use crate::config::rbac::{HttpRbac, Permission, PermissionRule, PrincipalKind, Rbac, RbacPerRoute};
 use crate::config::route::{PathSpecifier, Route, RouteActionKind, VirtualHost, WeightedCluster};
 use crate::render::{self, RBAC};
+use crate::resources::Resources;
 
 /// A configuration with what is needed to name its outcomes.
 #[derive(Clone, Debug)]
 pub struct Simulator<'a> {
     ir: &'a Ir,
+    resources: &'a Resources,
     listeners: BTreeMap<SocketAddr, &'a Listener>,
-    clusters: BTreeMap<&'a str, &'a Cluster>,
     /// Which endpoints a cluster of one leaf has.
     leaves: BTreeMap<String, (PoolKey, Option<WorkloadId>)>,
 }
@@ -44,17 +43,11 @@ struct View<'r> {
 }
 
 impl<'a> Simulator<'a> {
-    /// A simulator of a node proxy's configuration that was rendered from this IR.
+    /// A simulator of a node proxy's resources that were rendered from this IR.
     #[must_use]
-    pub fn new(bootstrap: &'a Bootstrap, ir: &'a Ir) -> Self {
-        let resources = bootstrap.static_resources.as_ref();
-        let listeners = resources
-            .into_iter()
-            .flat_map(|r| &r.listeners)
-            .filter_map(|l| Some((l.address.as_ref()?.socket()?, l)))
-            .collect();
-        let clusters =
-            resources.into_iter().flat_map(|r| &r.clusters).map(|c| (c.name.as_str(), c)).collect();
+    pub fn new(resources: &'a Resources, ir: &'a Ir) -> Self {
+        let listeners =
+            resources.listeners.values().filter_map(|l| Some((l.address.as_ref()?.socket()?, l))).collect();
         let mut leaves = BTreeMap::new();
         for (key, pool) in &ir.pools {
             for endpoint in &pool.endpoints {
@@ -65,7 +58,7 @@ impl<'a> Simulator<'a> {
                 }
             }
         }
-        Self { ir, listeners, clusters, leaves }
+        Self { ir, resources, listeners, leaves }
     }
 
     /// The peer's own address, which is all that a node proxy knows of a caller.
@@ -103,7 +96,8 @@ impl<'a> Simulator<'a> {
         let view =
             View { client: self.client(&request.caller), path, method: &http.method, headers: &http.headers };
         let host = host(&http.host, &manager);
-        let hosts = manager.route_config.as_ref().map(|r| r.virtual_hosts.as_slice()).unwrap_or_default();
+        let routes = manager.rds.as_ref().and_then(|rds| self.resources.routes.get(&rds.route_config_name));
+        let hosts = routes.map(|r| r.virtual_hosts.as_slice()).unwrap_or_default();
         let of = |domain: &str| hosts.iter().find(|h| h.domains.iter().any(|d| d == domain));
         let Some(vhost) = of(&host).or_else(|| of("*")) else {
             return Distribution::certain(Outcome::NotFound);
@@ -150,7 +144,8 @@ impl<'a> Simulator<'a> {
     }
 
     fn endpoints(&self, cluster: &str) -> Vec<(SocketAddr, u32)> {
-        let assignment = self.clusters.get(cluster).and_then(|c| c.load_assignment.as_ref());
+        let assignment =
+            self.resources.clusters.get(cluster).and_then(|c| self.resources.endpoints.get(&c.name));
         let listed = assignment.into_iter().flat_map(|a| &a.endpoints).flat_map(|l| &l.lb_endpoints);
         listed
             .filter_map(|e| {

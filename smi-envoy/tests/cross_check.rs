@@ -58,7 +58,8 @@ fn field_numbers_are_envoys() {
     );
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
     let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
-    let bootstrap = smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node).output.bootstrap;
+    let bootstrap =
+        smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node).output.static_bootstrap();
     there_and_back::<Bootstrap, TheirBootstrap>(&bootstrap);
     let mut seen = Vec::new();
     let resources = bootstrap.static_resources.unwrap();

@@ -27,10 +27,10 @@ proptest! {
     fn nothing_is_found_and_bytes_are_stable(text in world()) {
         for mode in [MeshMode::Enforce, MeshMode::Permissive] {
             let once = rendered(&text, mode.clone());
-            prop_assert_eq!(lint(&once.bootstrap), []);
+            prop_assert_eq!(lint(&once.resources), []);
             let again = rendered(&text, mode);
-            prop_assert_eq!(once.protobuf(), again.protobuf());
-            prop_assert_eq!(once.json().unwrap(), again.json().unwrap());
+            prop_assert_eq!(once.static_bootstrap().protobuf(), again.static_bootstrap().protobuf());
+            prop_assert_eq!(once.static_bootstrap().json().unwrap(), again.static_bootstrap().json().unwrap());
         }
     }
 
@@ -40,7 +40,7 @@ proptest! {
         let envoy = std::env::var_os("SMI_ENVOY").expect("set SMI_ENVOY to Envoy's binary");
         let file = std::env::temp_dir().join(format!("smi-envoy-random-{}.json", std::process::id()));
         for mode in [MeshMode::Enforce, MeshMode::Permissive] {
-            std::fs::write(&file, rendered(&text, mode).json().unwrap()).unwrap();
+            std::fs::write(&file, rendered(&text, mode).static_bootstrap().json().unwrap()).unwrap();
             let run = Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&file).output().unwrap();
             prop_assert!(run.status.success(), "{}\n{}", text, String::from_utf8_lossy(&run.stderr));
         }

@@ -73,7 +73,7 @@ fn requests(ir: &Ir) -> Vec<Request> {
 fn simulated_decisions_are_the_references() {
     for mode in [MeshMode::Enforce, MeshMode::Permissive] {
         let (ir, config) = rendered(include_str!("world.yaml"), mode);
-        let simulator = Simulator::new(&config.bootstrap, &ir);
+        let simulator = Simulator::new(&config.resources, &ir);
         let mut outcomes = BTreeSet::new();
         for request in requests(&ir) {
             let expected = seen(&request, &eval(&ir, &request).distribution());
@@ -95,7 +95,7 @@ proptest! {
     ) {
         let mode = if permissive { MeshMode::Permissive } else { MeshMode::Enforce };
         let (ir, config) = rendered(&text, mode);
-        let simulator = Simulator::new(&config.bootstrap, &ir);
+        let simulator = Simulator::new(&config.resources, &ir);
         for request in &requests {
             let expected = seen(request, &eval(&ir, request).distribution());
             prop_assert_eq!(seen(request, &simulator.decide(request)), expected, "{:?}\n{}", request, text);

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::address::Address;
 use super::cluster::Cluster;
+use super::discovery::DynamicResources;
 use super::listener::Listener;
+use super::tls::Secret;
+use super::types::is_default;
 
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
 pub struct Bootstrap {
@@ -15,7 +18,11 @@ pub struct Bootstrap {
     pub admin: Option<Admin>,
     #[prost(message, optional, tag = "17")]
     pub layered_runtime: Option<LayeredRuntime>,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_resources: Option<DynamicResources>,
     #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub static_resources: Option<StaticResources>,
 }
 
@@ -36,9 +43,14 @@ pub struct Admin {
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
 pub struct StaticResources {
     #[prost(message, repeated, tag = "1")]
+    #[serde(skip_serializing_if = "is_default")]
     pub listeners: Vec<Listener>,
     #[prost(message, repeated, tag = "2")]
+    #[serde(skip_serializing_if = "is_default")]
     pub clusters: Vec<Cluster>,
+    #[prost(message, repeated, tag = "3")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub secrets: Vec<Secret>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]

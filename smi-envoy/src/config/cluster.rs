@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::address::Address;
+use super::discovery::ConfigSource;
+use super::tls::TransportSocket;
 use super::types::{is_default, proto_enum};
 use super::{Any, Duration};
 
@@ -13,9 +15,16 @@ pub struct Cluster {
     #[prost(enumeration = "DiscoveryType", tag = "2")]
     #[serde(serialize_with = "DiscoveryType::serialize")]
     pub r#type: i32,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eds_cluster_config: Option<EdsClusterConfig>,
     #[prost(message, optional, tag = "4")]
     pub connect_timeout: Option<Duration>,
+    #[prost(message, optional, tag = "24")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport_socket: Option<TransportSocket>,
     #[prost(message, optional, tag = "33")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub load_assignment: Option<ClusterLoadAssignment>,
     #[prost(btree_map = "string, message", tag = "36")]
     #[serde(skip_serializing_if = "is_default")]
@@ -24,7 +33,13 @@ pub struct Cluster {
 
 proto_enum! {
     /// Where endpoints come from.
-    DiscoveryType { Static = 0 "STATIC", Eds = 3 "EDS" }
+    DiscoveryType { Static = 0 "STATIC", StrictDns = 1 "STRICT_DNS", Eds = 3 "EDS" }
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct EdsClusterConfig {
+    #[prost(message, optional, tag = "1")]
+    pub eds_config: Option<ConfigSource>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]

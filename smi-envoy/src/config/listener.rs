@@ -1,8 +1,10 @@
 //! Listeners and the filters in them.
 
 use super::address::{Address, CidrRange};
+use super::discovery::ConfigSource;
 use super::matcher::Matcher;
 use super::route::RouteConfiguration;
+use super::tls::TransportSocket;
 use super::types::{is_default, proto_enum};
 use super::{Any, Duration};
 
@@ -47,6 +49,9 @@ pub struct FilterChain {
     pub filter_chain_match: Option<FilterChainMatch>,
     #[prost(message, repeated, tag = "3")]
     pub filters: Vec<Filter>,
+    #[prost(message, optional, tag = "6")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport_socket: Option<TransportSocket>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
@@ -68,6 +73,9 @@ pub struct Filter {
 pub struct HttpConnectionManager {
     #[prost(string, tag = "2")]
     pub stat_prefix: String,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rds: Option<Rds>,
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route_config: Option<RouteConfiguration>,
@@ -90,6 +98,14 @@ pub struct HttpConnectionManager {
     pub strip_trailing_host_dot: bool,
     #[prost(message, repeated, tag = "23")]
     pub upgrade_configs: Vec<UpgradeConfig>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct Rds {
+    #[prost(message, optional, tag = "1")]
+    pub config_source: Option<ConfigSource>,
+    #[prost(string, tag = "2")]
+    pub route_config_name: String,
 }
 
 proto_enum! {

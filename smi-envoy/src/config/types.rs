@@ -97,6 +97,13 @@ macro_rules! packed {
 }
 
 packed! {
+    super::listener::Listener = "envoy.config.listener.v3.Listener",
+    super::route::RouteConfiguration = "envoy.config.route.v3.RouteConfiguration",
+    super::cluster::Cluster = "envoy.config.cluster.v3.Cluster",
+    super::cluster::ClusterLoadAssignment = "envoy.config.endpoint.v3.ClusterLoadAssignment",
+    super::tls::Secret = "envoy.extensions.transport_sockets.tls.v3.Secret",
+    super::tls::UpstreamTlsContext = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+    super::tls::DownstreamTlsContext = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
     super::rbac::HttpRbac = "envoy.extensions.filters.http.rbac.v3.RBAC",
     super::rbac::RbacPerRoute = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
     super::listener::HttpConnectionManager =

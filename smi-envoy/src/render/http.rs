@@ -1,12 +1,13 @@
 //! HTTP service ports → virtual hosts, and the listener they share.
 
-use smi_core::ir::{EncodedSlashes, RateLimit, RouteCondition, Scheme, TrafficPolicy};
+use smi_core::ir::{EncodedSlashes, ListenerKey, RateLimit, RouteCondition, Scheme, TrafficPolicy};
 
 use super::{At, Output, RATE_LIMIT, RBAC, access, condition, leaf};
-use crate::config::address::Protocol;
+use crate::config::address::{Address, Protocol};
+use crate::config::discovery::ConfigSource;
 use crate::config::listener::{
-    EscapedSlashes, Filter, FilterChain, HttpConnectionManager, Listener, LocalRateLimit, Percent, Router,
-    RuntimeFraction, TokenBucket, UpgradeConfig,
+    EscapedSlashes, Filter, FilterChain, HttpConnectionManager, Listener, LocalRateLimit, Percent, Rds,
+    Router, RuntimeFraction, TokenBucket, UpgradeConfig,
 };
 use crate::config::matcher::PerFilter;
 use crate::config::rbac::{HttpRbac, Rbac};
@@ -15,10 +16,13 @@ use crate::config::route::{
     RouteMatch, VirtualHost, WeightedCluster,
 };
 use crate::config::{Any, Duration};
+use crate::resources::Kind;
 
 impl Output<'_> {
     /// One virtual host per name of the service.
     pub(super) fn http_port(&mut self, at: &At<'_>, scheme: Scheme) {
+        let listener = ListenerKey::Http(at.number).to_string();
+        self.resources.made_of(Kind::Route, &listener, &at.origins(self.ir));
         for domain in &self.ir.settings.mesh_domains {
             let host = format!("{}.{}.{domain}", at.name.name, at.name.namespace).to_ascii_lowercase();
             let mut routes = vec![answer("bad-escape", condition::bad_escape(), 400)];
@@ -70,8 +74,12 @@ impl Output<'_> {
                 // Nobody is there to refuse; the share fails whoever asks (S20).
                 None => access::anybody(),
             };
-            let endpoints = leaf.endpoints.iter().map(|e| (*e, None)).collect();
-            self.add_cluster(leaf::cluster(name.clone(), endpoints, Protocol::Tcp, scheme == Scheme::H2c));
+            let endpoints = leaf.endpoints.iter().map(|e| (*e, None));
+            self.add_cluster(
+                leaf::cluster(&name, scheme == Scheme::H2c),
+                leaf::assignment(&name, endpoints, Protocol::Tcp),
+                [&at.service.origin],
+            );
             let typed_per_filter_config = PerFilter::from([(RBAC.to_owned(), rbac)]);
             out.push(ClusterWeight { name, weight: Some(leaf.weight), typed_per_filter_config });
         }
@@ -128,13 +136,8 @@ fn rate_limit(limit: &RateLimit) -> Any {
     })
 }
 
-/// The listener of all HTTP services on one port number.
-pub(super) fn listener(
-    name: String,
-    address: crate::config::address::Address,
-    mut virtual_hosts: Vec<VirtualHost>,
-    slashes: EncodedSlashes,
-) -> Listener {
+/// The routes of all HTTP services on one port number.
+pub(super) fn routes(name: String, mut virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
     // SPEC: S37 — the RBAC filter runs before the router's own 404, so unknown hosts need a host that lets them through to it.
     virtual_hosts.push(VirtualHost {
         name: "*".into(),
@@ -145,12 +148,18 @@ pub(super) fn listener(
         ],
         typed_per_filter_config: PerFilter::new(),
     });
+    RouteConfiguration { name, virtual_hosts }
+}
+
+/// The listener of all HTTP services on one port number, whose routes have its name.
+pub(super) fn listener(name: &str, address: Address, slashes: EncodedSlashes) -> Listener {
     let filter = |name: &str, config: Any| Filter { name: name.to_owned(), typed_config: Some(config) };
     let closed = HttpRbac { rules: Some(Rbac::default()), shadow_rules: None };
     let inert = LocalRateLimit { stat_prefix: "rate_limit".into(), ..LocalRateLimit::default() };
     let manager = HttpConnectionManager {
-        stat_prefix: name.clone(),
-        route_config: Some(RouteConfiguration { name: name.clone(), virtual_hosts }),
+        stat_prefix: name.to_owned(),
+        rds: Some(Rds { config_source: Some(ConfigSource::ads()), route_config_name: name.to_owned() }),
+        route_config: None,
         http_filters: vec![
             filter(RBAC, Any::pack(&closed)),
             filter(RATE_LIMIT, Any::pack(&inert)),
@@ -172,9 +181,9 @@ pub(super) fn listener(
     };
     let filters = vec![filter("envoy.filters.network.http_connection_manager", Any::pack(&manager))];
     Listener {
-        name,
+        name: name.to_owned(),
         address: Some(address),
-        filter_chains: vec![FilterChain { name: String::new(), filter_chain_match: None, filters }],
+        filter_chains: vec![FilterChain { filters, ..FilterChain::default() }],
         ..Listener::default()
     }
 }

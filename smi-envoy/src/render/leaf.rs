@@ -12,9 +12,10 @@ use smi_core::ir::{Ir, PoolKey, Route, Scheme, WorkloadId};
 
 use crate::config::address::{Address, Protocol};
 use crate::config::cluster::{
-    Cluster, ClusterLoadAssignment, DiscoveryType, Endpoint, ExplicitHttpConfig, Http2ProtocolOptions,
-    HttpProtocolOptions, LbEndpoint, LocalityEndpoints,
+    Cluster, ClusterLoadAssignment, DiscoveryType, EdsClusterConfig, Endpoint, ExplicitHttpConfig,
+    Http2ProtocolOptions, HttpProtocolOptions, LbEndpoint, LocalityEndpoints,
 };
+use crate::config::discovery::ConfigSource;
 use crate::config::{Any, Duration};
 
 /// Endpoints that are alike; `at` is `None` for a leg without ready endpoints, whose share fails (S20).
@@ -103,15 +104,35 @@ pub(super) fn spoken(scheme: Scheme) -> &'static str {
     }
 }
 
-/// A cluster of these endpoints, with weights if they differ.
-pub(super) fn cluster(
-    name: String,
-    endpoints: Vec<(SocketAddr, Option<u32>)>,
+/// A cluster, whose endpoints come apart from it.
+pub(super) fn cluster(name: &str, h2c: bool) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        r#type: DiscoveryType::Eds.into(),
+        eds_cluster_config: Some(EdsClusterConfig { eds_config: Some(ConfigSource::ads()) }),
+        connect_timeout: Some(Duration::from_ms(5000)),
+        typed_extension_protocol_options: if h2c { http2_options() } else { BTreeMap::new() },
+        ..Cluster::default()
+    }
+}
+
+/// HTTP/2 with prior knowledge.
+pub(crate) fn http2_options() -> BTreeMap<String, Any> {
+    let options = HttpProtocolOptions {
+        explicit_http_config: Some(ExplicitHttpConfig {
+            http2_protocol_options: Some(Http2ProtocolOptions {}),
+        }),
+    };
+    BTreeMap::from([("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".into(), Any::pack(&options))])
+}
+
+/// The endpoints of a cluster, with weights if they differ.
+pub(super) fn assignment(
+    name: &str,
+    endpoints: impl Iterator<Item = (SocketAddr, Option<u32>)>,
     transport: Protocol,
-    h2c: bool,
-) -> Cluster {
+) -> ClusterLoadAssignment {
     let lb_endpoints: Vec<LbEndpoint> = endpoints
-        .into_iter()
         .map(|(address, load_balancing_weight)| LbEndpoint {
             endpoint: Some(Endpoint { address: Some(Address::new(address, transport)) }),
             load_balancing_weight,
@@ -119,18 +140,5 @@ pub(super) fn cluster(
         .collect();
     let endpoints =
         if lb_endpoints.is_empty() { Vec::new() } else { vec![LocalityEndpoints { lb_endpoints }] };
-    let options = HttpProtocolOptions {
-        explicit_http_config: Some(ExplicitHttpConfig {
-            http2_protocol_options: Some(Http2ProtocolOptions {}),
-        }),
-    };
-    let options =
-        h2c.then(|| ("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".into(), Any::pack(&options)));
-    Cluster {
-        r#type: DiscoveryType::Static.into(),
-        connect_timeout: Some(Duration::from_ms(5000)),
-        load_assignment: Some(ClusterLoadAssignment { cluster_name: name.clone(), endpoints }),
-        typed_extension_protocol_options: options.into_iter().collect(),
-        name,
-    }
+    ClusterLoadAssignment { cluster_name: name.to_owned(), endpoints }
 }

@@ -12,28 +12,36 @@ mod http;
 mod leaf;
 mod opaque;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use smi_core::backend::{Capabilities, Effect, Rendered, losses};
+use smi_core::backend::{Capabilities, Effect, ProxyTarget, Rendered, losses};
 use smi_core::diag::{Diagnostic, Report};
 use smi_core::hub::names::{Namespaced, Port};
-use smi_core::ir::{Ir, ListenerKey, Protocol, Route, Service, ServicePort};
+use smi_core::ir::{
+    HttpCondition, HttpMatch, Ir, ListenerKey, Origin, Protocol, Route, RouteCondition, Service, ServicePort,
+};
 
-use crate::backend::{EnvoyConfig, EnvoyOptions, Resources};
+use crate::backend::EnvoyOptions;
 use crate::codes;
 use crate::config::address::{Address, Protocol as Transport};
-use crate::config::cluster::Cluster;
+use crate::config::cluster::{Cluster, ClusterLoadAssignment};
+use crate::config::listener::Listener;
 use crate::config::route::VirtualHost;
+use crate::deliver::EnvoyConfig;
+use crate::resources::{Kind, Resources};
 
 #[cfg(feature = "sim")]
 pub(crate) use leaf::cluster_name;
+pub(crate) use leaf::http2_options;
 
 /// Every way in which a cluster of a leaf is spoken to.
 #[cfg(feature = "sim")]
 pub(crate) const SPOKEN: [&str; 4] = ["http", "h2c", "https", "tcp"];
 /// Name of the access filter, in the chain and in every place that configures it.
 pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
+/// Name of the transport socket that speaks TLS.
+pub(crate) const TLS: &str = "envoy.transport_sockets.tls";
 /// Name of the rate limit filter.
 pub(crate) const RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
 
@@ -101,6 +109,33 @@ struct At<'a> {
     port: &'a ServicePort,
 }
 
+impl At<'_> {
+    /// What its routes and access are made of.
+    fn origins(&self, ir: &Ir) -> BTreeSet<Origin> {
+        let mut out = BTreeSet::from([self.service.origin.clone()]);
+        let mut workloads = BTreeSet::new();
+        let matches = |matches: &[HttpMatch], out: &mut BTreeSet<Origin>| {
+            out.extend(matches.iter().map(|m| m.origin.clone()));
+        };
+        for route in &self.port.routes {
+            out.insert(route.origin.clone());
+            if let RouteCondition::AnyOf(any) = &route.condition {
+                matches(any, &mut out);
+            }
+            let pools = route.targets.iter().filter(|t| t.weight > 0).filter_map(|t| ir.pools.get(&t.pool));
+            workloads.extend(pools.flat_map(|p| p.ready()).filter_map(|e| e.workload.as_ref()));
+        }
+        let grants = workloads.into_iter().filter_map(|id| ir.workloads.get(id)).flat_map(|w| &w.grants);
+        for grant in grants.collect::<BTreeSet<_>>().into_iter().filter_map(|name| ir.grants.get(name)) {
+            out.insert(grant.origin.clone());
+            if let Some(HttpCondition::AnyOf(any)) = grant.http.as_ref().map(|h| &h.condition) {
+                matches(any, &mut out);
+            }
+        }
+        out
+    }
+}
+
 /// What is being built.
 struct Output<'a> {
     ir: &'a Ir,
@@ -113,8 +148,21 @@ struct Output<'a> {
 
 impl Output<'_> {
     /// A cluster's name says all that is in it, so adding it twice changes nothing.
-    fn add_cluster(&mut self, cluster: Cluster) {
+    fn add_cluster<'o>(
+        &mut self,
+        cluster: Cluster,
+        endpoints: ClusterLoadAssignment,
+        origins: impl IntoIterator<Item = &'o Origin> + Clone,
+    ) {
+        self.resources.made_of(Kind::Cluster, &cluster.name, origins.clone());
+        self.resources.made_of(Kind::Endpoint, &cluster.name, origins);
+        self.resources.endpoints.insert(cluster.name.clone(), endpoints);
         self.resources.clusters.insert(cluster.name.clone(), cluster);
+    }
+
+    fn add_listener<'o>(&mut self, listener: Listener, origins: impl IntoIterator<Item = &'o Origin>) {
+        self.resources.made_of(Kind::Listener, &listener.name, origins);
+        self.resources.listeners.insert(listener.name.clone(), listener);
     }
 
     fn weights_too_large(&mut self, route: &Route) {
@@ -130,11 +178,15 @@ impl Output<'_> {
             let ListenerKey::Http(number) = key else { continue };
             let hosts = hosts.get(number).cloned().unwrap_or_default();
             let address = Address::new(SocketAddr::new(options.listen, listen.get()), Transport::Tcp);
-            let listener = http::listener(key.to_string(), address, hosts, ir.settings.encoded_slashes);
-            resources.listeners.insert(listener.name.clone(), listener);
+            let name = key.to_string();
+            resources.made_of(Kind::Listener, &name, []);
+            resources
+                .listeners
+                .insert(name.clone(), http::listener(&name, address, ir.settings.encoded_slashes));
+            resources.routes.insert(name.clone(), http::routes(name, hosts));
         }
         report.sort();
         report.diagnostics.dedup();
-        Rendered { output: EnvoyConfig::new(resources, options), report }
+        Rendered { output: EnvoyConfig::new(resources, &ProxyTarget::Node, options), report }
     }
 }

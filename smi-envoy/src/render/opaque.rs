@@ -19,6 +19,9 @@ use crate::config::matcher::{IpMatcher, IpRangeMatcher, Matcher, MatcherTree, On
 /// Where a share goes that fails: the broadcast address, to which a socket may not send unless it asks to.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), 9);
 
+/// The cluster without endpoints.
+const CLOSED: &str = "closed";
+
 /// Callers that are alike: which leaves they may reach.
 struct Groups {
     /// Callers that are named by a grant, by the leaves they may reach.
@@ -54,7 +57,7 @@ impl Output<'_> {
             for caller in callers {
                 let chain_match =
                     FilterChainMatch { direct_source_prefix_ranges: vec![CidrRange::host(caller)] };
-                let mut chain = self.tcp_chain(&name, &leaves, &may);
+                let mut chain = self.tcp_chain(at, &name, &leaves, &may);
                 chain.name = caller.to_string();
                 chain.filter_chain_match = Some(chain_match);
                 filter_chains.push(chain);
@@ -62,29 +65,33 @@ impl Output<'_> {
         }
         filter_chains.sort_by(|a, b| a.name.cmp(&b.name));
         let default_filter_chain =
-            groups.others.contains(&true).then(|| self.tcp_chain(&name, &leaves, &groups.others));
+            groups.others.contains(&true).then(|| self.tcp_chain(at, &name, &leaves, &groups.others));
         // Envoy wants a chain; a port nobody may use is not listened on, which looks the same: closed.
         if filter_chains.is_empty() && default_filter_chain.is_none() {
             return;
         }
         let listener = Listener {
-            name: name.clone(),
+            name,
             address: Some(address),
             filter_chains,
             default_filter_chain,
             ..Listener::default()
         };
-        self.resources.listeners.insert(name, listener);
+        self.add_listener(listener, &at.origins(self.ir));
     }
 
-    fn tcp_chain(&mut self, name: &str, leaves: &[Leaf<'_>], may: &[bool]) -> FilterChain {
+    fn tcp_chain(&mut self, at: &At<'_>, name: &str, leaves: &[Leaf<'_>], may: &[bool]) -> FilterChain {
         let mut clusters = Vec::new();
         for (leaf, allowed) in leaves.iter().zip(may) {
-            let endpoints: Vec<_> =
-                if *allowed { leaf.endpoints.iter().map(|e| (*e, None)).collect() } else { Vec::new() };
             // A refused share goes to a cluster without endpoints, which closes.
-            let cluster = if *allowed { leaf.name("tcp") } else { "closed".to_owned() };
-            self.add_cluster(leaf::cluster(cluster.clone(), endpoints, Protocol::Tcp, false));
+            let cluster = if *allowed { leaf.name("tcp") } else { CLOSED.to_owned() };
+            let endpoints = leaf.endpoints.iter().filter(|_| *allowed).map(|e| (*e, None));
+            let origin = Some(&at.service.origin).filter(|_| *allowed);
+            self.add_cluster(
+                leaf::cluster(&cluster, false),
+                leaf::assignment(&cluster, endpoints, Protocol::Tcp),
+                origin,
+            );
             clusters.push(TcpClusterWeight { name: cluster, weight: leaf.weight });
         }
         let proxy = TcpProxy {
@@ -93,7 +100,7 @@ impl Output<'_> {
         };
         let filter =
             Filter { name: "envoy.filters.network.tcp_proxy".into(), typed_config: Some(Any::pack(&proxy)) };
-        FilterChain { name: "everybody".into(), filter_chain_match: None, filters: vec![filter] }
+        FilterChain { name: "everybody".into(), filters: vec![filter], ..FilterChain::default() }
     }
 
     pub(super) fn udp_port(&mut self, at: &At<'_>, address: Address, name: String) {
@@ -101,14 +108,14 @@ impl Output<'_> {
         let groups = groups(self, at, &leaves, Transport::Udp);
         let mut range_matchers = Vec::new();
         for (number, (may, callers)) in groups.named.into_iter().enumerate() {
-            let on_match = self.udp_route(&format!("{name}/{number}"), &leaves, &may);
+            let on_match = self.udp_route(at, &format!("{name}/{number}"), &leaves, &may);
             let ranges = callers.into_iter().map(CidrRange::host).collect();
             range_matchers.push(IpRangeMatcher { ranges, on_match: Some(on_match), exclusive: false });
         }
         let on_no_match = groups
             .others
             .contains(&true)
-            .then(|| Box::new(self.udp_route(&format!("{name}/others"), &leaves, &groups.others)));
+            .then(|| Box::new(self.udp_route(at, &format!("{name}/others"), &leaves, &groups.others)));
         if range_matchers.is_empty() {
             let Some(route) = on_no_match else { return };
             // The matcher wants a range; this one matches nobody else than `on_no_match` would.
@@ -117,14 +124,15 @@ impl Output<'_> {
                 on_match: Some((*route).clone()),
                 exclusive: false,
             };
-            self.udp_listener(address, name, vec![nobody], Some(route));
+            self.udp_listener(at, address, name, vec![nobody], Some(route));
         } else {
-            self.udp_listener(address, name, range_matchers, on_no_match);
+            self.udp_listener(at, address, name, range_matchers, on_no_match);
         }
     }
 
     fn udp_listener(
         &mut self,
+        at: &At<'_>,
         address: Address,
         name: String,
         range_matchers: Vec<IpRangeMatcher>,
@@ -143,17 +151,17 @@ impl Output<'_> {
             typed_config: Some(Any::pack(&proxy)),
         };
         let listener = Listener {
-            name: name.clone(),
+            name,
             address: Some(address),
             listener_filters: vec![filter],
             udp_listener_config: Some(UdpListenerConfig {}),
             ..Listener::default()
         };
-        self.resources.listeners.insert(name, listener);
+        self.add_listener(listener, &at.origins(self.ir));
     }
 
     /// One cluster with a weight per endpoint, as `udp_proxy` has no weighted clusters. Shares that fail keep their weight.
-    fn udp_route(&mut self, cluster: &str, leaves: &[Leaf<'_>], may: &[bool]) -> OnMatch {
+    fn udp_route(&mut self, at: &At<'_>, cluster: &str, leaves: &[Leaf<'_>], may: &[bool]) -> OnMatch {
         let mut endpoints: BTreeMap<SocketAddr, u32> = BTreeMap::new();
         for (leaf, allowed) in leaves.iter().zip(may) {
             if *allowed {
@@ -166,8 +174,12 @@ impl Output<'_> {
                 *weight = weight.saturating_add(leaf.weight);
             }
         }
-        let endpoints = endpoints.into_iter().map(|(e, weight)| (e, Some(weight))).collect();
-        self.add_cluster(leaf::cluster(cluster.to_owned(), endpoints, Protocol::Udp, false));
+        let endpoints = endpoints.into_iter().map(|(e, weight)| (e, Some(weight)));
+        self.add_cluster(
+            leaf::cluster(cluster, false),
+            leaf::assignment(cluster, endpoints, Protocol::Udp),
+            [&at.service.origin],
+        );
         OnMatch { action: Some(extension("route", Any::pack(&UdpRoute { cluster: cluster.to_owned() }))) }
     }
 
