@@ -29,12 +29,29 @@ pub fn check(dynamic: &Dynamic, install: &Install) -> Vec<Fault> {
     // Two routers that may both fit must not have one priority: which of them wins would change from start to start.
     let mut priorities: BTreeMap<(String, String), BTreeSet<i64>> = BTreeMap::new();
     if let Some(http) = &dynamic.http {
+        let parents: BTreeSet<&String> = http.routers.values().flat_map(|r| &r.parent_refs).collect();
         for (name, router) in &http.routers {
             need(!name.contains('@'), format!("router `{name}`: `@` in its name"));
+            match &router.service {
+                Some(service) => need(
+                    service.ends_with("@internal") || http.services.contains_key(service),
+                    format!("router `{name}`: no service `{service}`"),
+                ),
+                None => need(
+                    parents.contains(name),
+                    format!("router `{name}`: neither a service nor routers below"),
+                ),
+            }
             need(
-                router.service.ends_with("@internal") || http.services.contains_key(&router.service),
-                format!("router `{name}`: no service `{}`", router.service),
+                router.entry_points.is_empty() != router.parent_refs.is_empty(),
+                format!("router `{name}`: stands either at entry points or below a router"),
             );
+            for parent in &router.parent_refs {
+                need(
+                    http.routers.get(parent).is_some_and(|p| p.service.is_none()),
+                    format!("router `{name}`: no router `{parent}` without a service above"),
+                );
+            }
             for m in &router.middlewares {
                 need(http.middlewares.contains_key(m), format!("router `{name}`: no middleware `{m}`"));
             }
@@ -47,7 +64,9 @@ pub fn check(dynamic: &Dynamic, install: &Install) -> Vec<Fault> {
                     if let Some(why) = faulty_regex(&rule) {
                         need(false, format!("router `{name}`: {why}"));
                     }
-                    let key = (router.entry_points.join(","), host(&rule).unwrap_or_default());
+                    let places = router.entry_points.iter().chain(&router.parent_refs);
+                    let places: Vec<&str> = places.map(String::as_str).collect();
+                    let key = (places.join(","), host(&rule).unwrap_or_default());
                     need(
                         priorities.entry(key).or_default().insert(router.priority),
                         format!("router `{name}`: priority {} twice", router.priority),
@@ -198,7 +217,7 @@ fn empty_objects(tree: &serde_json::Value, path: &str, faults: &mut Vec<Fault>) 
 fn host(rule: &Rule) -> Option<String> {
     match rule {
         Rule::Match(Matcher::Host, _) => Some(rule.to_string()),
-        Rule::Match(..) => None,
+        Rule::Match(..) | Rule::Not(_) => None,
         Rule::And(rules) => rules.iter().find_map(host),
         Rule::Or(rules) => rules.iter().all(|r| host(r).is_some()).then(|| rule.to_string()),
     }
@@ -213,5 +232,6 @@ fn faulty_regex(rule: &Rule) -> Option<String> {
         }
         Rule::Match(..) => None,
         Rule::And(rules) | Rule::Or(rules) => rules.iter().find_map(faulty_regex),
+        Rule::Not(rule) => faulty_regex(rule),
     }
 }

@@ -86,13 +86,16 @@ impl<'a> Simulator<'a> {
             method: &http.method,
             headers: &http.headers,
         };
-        let mut routers: Vec<&Router> =
-            config.routers.values().filter(|r| r.entry_points.contains(&entry_point)).collect();
-        routers.sort_by_key(|r| std::cmp::Reverse(r.priority));
-        let found = routers.into_iter().find(|r| parse(&r.rule).is_ok_and(|rule| matches(&rule, &view)));
+        let found =
+            first(config, &view, |r| r.entry_points.contains(&entry_point)).map(
+                |(name, router)| match first(config, &view, |r| r.parent_refs.contains(name)) {
+                    Some((_, below)) => &below.service,
+                    None => &router.service,
+                },
+            );
         let mut out = Distribution::default();
-        match found {
-            Some(router) => self.http_service(config, &router.service, &view, Share::ONE, 0, &mut out),
+        match found.and_then(|service| service.as_ref()) {
+            Some(service) => self.http_service(config, service, &view, Share::ONE, 0, &mut out),
             None => out.add(Outcome::NotFound, Share::ONE),
         }
         out
@@ -214,6 +217,17 @@ impl Decide for Simulator<'_> {
     }
 }
 
+/// The router that takes a request among those that are asked.
+fn first<'c>(
+    config: &'c Http,
+    view: &View<'_>,
+    asked: impl Fn(&Router) -> bool,
+) -> Option<(&'c String, &'c Router)> {
+    let mut routers: Vec<_> = config.routers.iter().filter(|(_, r)| asked(r)).collect();
+    routers.sort_by_key(|(_, r)| std::cmp::Reverse(r.priority));
+    routers.into_iter().find(|(_, r)| parse(&r.rule).is_ok_and(|rule| matches(&rule, view)))
+}
+
 fn shares(children: &[WeightedChild]) -> impl Iterator<Item = (&str, Share)> {
     let total: u64 = children.iter().map(|c| u64::from(c.weight)).sum();
     children.iter().map(move |c| (c.name.as_str(), Share::new(u64::from(c.weight), total)))
@@ -251,6 +265,7 @@ fn matches(rule: &Rule, view: &View<'_>) -> bool {
     match rule {
         Rule::And(rules) => rules.iter().all(|r| matches(r, view)),
         Rule::Or(rules) => rules.iter().any(|r| matches(r, view)),
+        Rule::Not(rule) => !matches(rule, view),
         Rule::Match(matcher, arguments) => {
             let Some(last) = arguments.last() else { return false };
             let search =

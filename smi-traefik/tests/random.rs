@@ -4,10 +4,23 @@ use proptest::prelude::*;
 use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::compile::{CompileOptions, compile};
 use smi_core::eval::{Decide, eval};
+use smi_core::ir::{Ir, Origin, RateLimit};
 use smi_core::load::{Input, Limits, load};
 use smi_core::testing::{request, world};
 use smi_traefik::sim::Simulator;
 use smi_traefik::{Traefik, check};
+
+/// The same with a limit at every port, which moves routers below others and decides nothing.
+fn limited(mut ir: Ir) -> Ir {
+    for service in ir.services.values_mut() {
+        let origin = service.origin.clone();
+        for port in service.ports.values_mut() {
+            let limit: (RateLimit, Origin) = (RateLimit { average: 9, burst: 9 }, origin.clone());
+            std::sync::Arc::make_mut(&mut port.policy).rate_limit = Some(limit);
+        }
+    }
+    ir
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
@@ -20,12 +33,14 @@ proptest! {
         let world = load(&[Input::new("world.yaml", text.clone())], &Limits::default());
         prop_assert!(!world.report.has_errors(), "{text}\n{:?}", world.report);
         let ir = compile(&world.hub, &world.cluster, &CompileOptions::default()).ir;
-        let rendered = Traefik::default().render(&ir, &ProxyTarget::Node);
-        prop_assert_eq!(check::check(&rendered.output.dynamic, &rendered.output.install), []);
-        let simulator = Simulator::new(&rendered.output, &ir);
-        for request in &requests {
-            let expected = eval(&ir, request).distribution();
-            prop_assert_eq!(simulator.decide(request), expected, "{:?}\n{}", request, text);
+        for ir in [limited(ir.clone()), ir] {
+            let rendered = Traefik::default().render(&ir, &ProxyTarget::Node);
+            prop_assert_eq!(check::check(&rendered.output.dynamic, &rendered.output.install), []);
+            let simulator = Simulator::new(&rendered.output, &ir);
+            for request in &requests {
+                let expected = eval(&ir, request).distribution();
+                prop_assert_eq!(simulator.decide(request), expected, "{:?}\n{}", request, text);
+            }
         }
     }
 }

@@ -25,7 +25,8 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Router {
-    /// Where it listens.
+    /// Where it listens; nowhere by itself below another router.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entry_points: Vec<String>,
     /// Which requests it takes.
     pub rule: String,
@@ -34,8 +35,12 @@ pub struct Router {
     /// In order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub middlewares: Vec<String>,
-    /// Where requests go.
-    pub service: String,
+    /// The router whose requests it takes, after that one's middlewares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parent_refs: Vec<String>,
+    /// Where requests go; absent: to the routers below this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// A service with its own middlewares.
@@ -130,12 +135,18 @@ pub struct InFlightReq {
     pub source_criterion: SourceCriterion,
 }
 
-/// What is counted together: requests of one host, which is one service. Traefik's default would be one client.
+/// What is counted together: everything that has the same value in a header. Traefik's default would be one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceCriterion {
-    /// Always true.
-    pub request_host: bool,
+    /// Name of the header.
+    pub request_header_name: &'static str,
+}
+
+impl SourceCriterion {
+    /// All requests together. The proxy writes its own name into this header of every request, whatever the caller sent there; the host,
+    /// which is Traefik's own way to count all callers of a service, would give each spelling of it (`CART.shop.mesh:80`) a limit.
+    pub const ALL: Self = Self { request_header_name: "X-Forwarded-Server" };
 }
 
 /// TLS towards pods.

@@ -11,9 +11,6 @@ use super::condition::Condition;
 use super::service::{Group, HttpLayer, Leg, Serving, bits, legs, weighted};
 use super::{At, Output};
 use crate::codes;
-use crate::config::http::{
-    CircuitBreaker, InFlightReq, Middleware, RateLimit, Retry, Router, SourceCriterion,
-};
 use crate::name;
 use crate::rule::{Matcher, Rule};
 
@@ -21,12 +18,12 @@ use crate::rule::{Matcher, Rule};
 const MAX_CONDITIONS: usize = 4;
 
 /// A router without its priority: the first one that fits decides.
-struct Draft {
-    name: String,
-    conditions: Vec<Option<Rule>>,
-    service: String,
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) conditions: Vec<Option<Rule>>,
+    pub(super) service: String,
     /// Whether requests reach pods, and so count against limits.
-    serves: bool,
+    pub(super) serves: bool,
 }
 
 /// What a caller may do at each group of a route.
@@ -51,21 +48,7 @@ impl<'a> Output<'a> {
             let legs = legs(self, route, |workload, port| self.access.http(mode, workload, port));
             self.route(at, place, &condition, &legs, &mut drafts);
         }
-        let middlewares = self.policy(at);
-        let count = drafts.len();
-        for (place, draft) in drafts.into_iter().enumerate() {
-            // Highest first, with room between, unique for each host: routers of different hosts never both fit.
-            let priority = i64::try_from((count - place) * 10).unwrap_or(i64::MAX);
-            let rule = Rule::all(std::iter::once(host.clone()).chain(draft.conditions.into_iter().flatten()));
-            let router = Router {
-                entry_points: vec![at.entry_point.clone()],
-                rule: rule.map(|r| r.to_string()).unwrap_or_default(),
-                priority,
-                middlewares: if draft.serves { middlewares.clone() } else { Vec::new() },
-                service: draft.service,
-            };
-            self.http.routers.insert(draft.name, router);
-        }
+        self.routers(at, &host, drafts);
     }
 
     /// Routers of one route, highest first: those of callers by what they are granted, then those of everybody.
@@ -199,39 +182,5 @@ impl<'a> Output<'a> {
             (0..1_usize << count).map(|set| (0..count).map(|i| set >> i & 1 == 1).collect()).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(set.iter().filter(|held| **held).count()));
         sets
-    }
-
-    /// Middlewares of the port's settings, outermost first.
-    fn policy(&mut self, at: &At<'a>) -> Vec<String> {
-        let policy = &at.port.policy;
-        let per_service = || SourceCriterion { request_host: true };
-        let mut wanted = Vec::new();
-        if let Some((limit, _)) = &policy.rate_limit {
-            let limit =
-                RateLimit { average: limit.average, burst: limit.burst, source_criterion: per_service() };
-            wanted.push(("rate-limit", Middleware::RateLimit(limit)));
-        }
-        if let Some((amount, _)) = &policy.max_in_flight {
-            wanted.push((
-                "in-flight",
-                Middleware::InFlightReq(InFlightReq { amount: *amount, source_criterion: per_service() }),
-            ));
-        }
-        if let Some((expression, _)) = &policy.circuit_breaker {
-            wanted.push((
-                "circuit-breaker",
-                Middleware::CircuitBreaker(CircuitBreaker { expression: expression.to_string() }),
-            ));
-        }
-        if let Some((retry, _)) = &policy.retry {
-            wanted.push(("retry", Middleware::Retry(Retry { attempts: retry.attempts })));
-        }
-        let mut names = Vec::new();
-        for (kind, middleware) in wanted {
-            let name = name::of_port(at.name, at.number, &[kind]);
-            self.http.middlewares.insert(name.clone(), middleware);
-            names.push(name);
-        }
-        names
     }
 }

@@ -4,13 +4,15 @@
 //! pods (503). Traefik takes the first router that fits, SMI any grant that fits (S22): callers are therefore partitioned by what they
 //! are granted, and each part gets routers of its own, whose rules are the union of its grants.
 //!
-//! - `access`: who may do what at which pods · `condition`: matches → rules · `http`, `tcp`, `udp`: routers · `service`: leaves and weights
+//! - `access`: who may do what at which pods · `condition`: matches → rules · `http`, `tcp`, `udp`: routers · `limits`: settings of a port
+//! - `service`: leaves and weights
 //! - `install`: entry points
 
 mod access;
 mod condition;
 mod http;
 mod install;
+mod limits;
 mod service;
 mod tcp;
 mod udp;
@@ -111,7 +113,8 @@ impl Output<'_> {
             rule: rule.to_string(),
             priority,
             middlewares: Vec::new(),
-            service: service.into(),
+            parent_refs: Vec::new(),
+            service: Some(service.into()),
         };
         http.routers
             .insert("smi~ready".into(), ready(Rule::one(Matcher::Path, "/ready"), "ping@internal", 10));

@@ -16,6 +16,8 @@ pub enum Rule {
     And(Vec<Rule>),
     /// Either; never fewer than two.
     Or(Vec<Rule>),
+    /// Whatever this does not match.
+    Not(Box<Rule>),
 }
 
 /// Matchers that are emitted.
@@ -78,6 +80,15 @@ impl Rule {
         Self::Match(matcher, vec![argument.into()])
     }
 
+    /// Whatever a rule does not match.
+    #[must_use]
+    pub fn negated(rule: Self) -> Self {
+        match rule {
+            Self::Not(inner) => *inner,
+            other @ (Self::Match(..) | Self::And(_) | Self::Or(_)) => Self::Not(Box::new(other)),
+        }
+    }
+
     /// All of them; `None` when there are none, which would match everything.
     #[must_use]
     pub fn all(rules: impl IntoIterator<Item = Self>) -> Option<Self> {
@@ -85,7 +96,7 @@ impl Rule {
         for rule in rules {
             match rule {
                 Self::And(inner) => flat.extend(inner),
-                other @ (Self::Match(..) | Self::Or(_)) => flat.push(other),
+                other @ (Self::Match(..) | Self::Or(_) | Self::Not(_)) => flat.push(other),
             }
         }
         if flat.len() > 1 { Some(Self::And(flat)) } else { flat.pop() }
@@ -98,7 +109,7 @@ impl Rule {
         for rule in rules {
             match rule {
                 Self::Or(inner) => flat.extend(inner),
-                other @ (Self::Match(..) | Self::And(_)) => flat.push(other),
+                other @ (Self::Match(..) | Self::And(_) | Self::Not(_)) => flat.push(other),
             }
         }
         if flat.len() > 1 { Some(Self::Or(flat)) } else { flat.pop() }

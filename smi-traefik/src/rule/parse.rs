@@ -74,15 +74,23 @@ impl<'t> Parser<'t> {
         Rule::all(rules).ok_or_else(|| self.error("a rule"))
     }
 
+    fn deeper(&mut self, inner: impl Fn(&mut Self) -> Result<Rule, ParseError>) -> Result<Rule, ParseError> {
+        self.depth += 1;
+        if self.depth > 64 {
+            return Err(self.error("fewer parentheses"));
+        }
+        let rule = inner(self)?;
+        self.depth -= 1;
+        Ok(rule)
+    }
+
     fn one(&mut self) -> Result<Rule, ParseError> {
         if self.take("(") {
-            self.depth += 1;
-            if self.depth > 64 {
-                return Err(self.error("fewer parentheses"));
-            }
-            let rule = self.or()?;
-            self.depth -= 1;
+            let rule = self.deeper(Self::or)?;
             return if self.take(")") { Ok(rule) } else { Err(self.error("`)`")) };
+        }
+        if self.take("!") {
+            return self.deeper(Self::one).map(Rule::negated);
         }
         self.space();
         let name_end = self.rest().find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest().len());
@@ -148,7 +156,8 @@ mod tests {
         leaf.prop_recursive(3, 12, 3, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 2..4).prop_map(|r| Rule::all(r).unwrap()),
-                proptest::collection::vec(inner, 2..4).prop_map(|r| Rule::any(r).unwrap()),
+                proptest::collection::vec(inner.clone(), 2..4).prop_map(|r| Rule::any(r).unwrap()),
+                inner.prop_map(Rule::negated),
             ]
         })
     }

@@ -19,6 +19,10 @@ impl fmt::Display for Rule {
             }
             Self::And(rules) => joined(f, rules, " && "),
             Self::Or(rules) => joined(f, rules, " || "),
+            Self::Not(rule) => {
+                f.write_char('!')?;
+                operand(f, rule)
+            }
         }
     }
 }
@@ -28,12 +32,16 @@ fn joined(f: &mut fmt::Formatter<'_>, rules: &[Rule], operator: &str) -> fmt::Re
         if i > 0 {
             f.write_str(operator)?;
         }
-        match rule {
-            Rule::Match(..) => write!(f, "{rule}")?,
-            Rule::And(_) | Rule::Or(_) => write!(f, "({rule})")?,
-        }
+        operand(f, rule)?;
     }
     Ok(())
+}
+
+fn operand(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
+    match rule {
+        Rule::Match(..) | Rule::Not(_) => write!(f, "{rule}"),
+        Rule::And(_) | Rule::Or(_) => write!(f, "({rule})"),
+    }
 }
 
 /// A Go string literal: raw where the text allows, else quoted. A backtick in a raw one would end it and let the rest of a user's regular
