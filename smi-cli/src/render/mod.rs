@@ -2,6 +2,7 @@
 //!
 //! Shape: one file per proxy, with its flags and a function from the IR to files; what is done with the files is the same for all.
 
+mod envoy;
 mod traefik;
 
 use std::io::Write as _;
@@ -18,6 +19,8 @@ use crate::{diagnostics, input, options, port_table};
 enum BackendName {
     /// Traefik 3.7 or newer, one proxy per node.
     Traefik,
+    /// Envoy 1.40 or newer.
+    Envoy,
 }
 
 /// Arguments of `smi render`.
@@ -33,11 +36,16 @@ pub(crate) struct RenderArgs {
     /// Write all files into this folder instead of one stream.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also print what the proxy starts with: entry points and provider.
+    /// Also print what the proxy starts with (Traefik: entry points and provider; Envoy: it is one file, unless told otherwise).
     #[arg(long = "static")]
     install: bool,
+    /// Address that the proxy binds to; all when absent.
+    #[arg(long)]
+    bind: Option<std::net::IpAddr>,
     #[command(flatten)]
     traefik: traefik::Flags,
+    #[command(flatten)]
+    envoy: envoy::Flags,
 }
 
 /// A file of a proxy's configuration.
@@ -58,7 +66,8 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let world = args.input.load()?;
     let (compiled, mut report) = crate::compiled(&world, &args.options.options()?);
     let rendering = match args.backend {
-        BackendName::Traefik => traefik::render(&args.traefik, &compiled.ir),
+        BackendName::Traefik => traefik::render(&args.traefik, args.bind, &compiled.ir),
+        BackendName::Envoy => envoy::render(&args.envoy, args.bind, args.out.as_deref(), &compiled.ir)?,
     };
     report.append(rendering.report);
     report.sort();
@@ -72,15 +81,15 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
                 .with_context(|| format!("cannot create `{}`", folder.display()))?;
             for file in &rendering.files {
                 let path = folder.join(&file.name);
-                std::fs::write(&path, &file.bytes)
-                    .with_context(|| format!("cannot write `{}`", path.display()))?;
+                replace(&path, &file.bytes).with_context(|| format!("cannot write `{}`", path.display()))?;
             }
         }
         None => {
             // Not through `anstream`, which would strip what looks like colour from a file of the proxy.
             let mut out = std::io::stdout().lock();
+            let several = rendering.files.len() > 1;
             for file in rendering.files.iter().filter(|file| args.install || !file.install) {
-                if args.install {
+                if args.install && several {
                     writeln!(out, "---\n# {}", file.name)?;
                 }
                 out.write_all(&file.bytes)?;
@@ -88,4 +97,18 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(diagnostics::exit_code(&report, false))
+}
+
+/// Writes a file whole or not at all, as a proxy may be watching it; the same bytes are not written again.
+fn replace(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    std::fs::write(&fresh, bytes)?;
+    std::fs::rename(fresh, path)
 }

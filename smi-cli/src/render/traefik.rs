@@ -11,11 +11,9 @@ use super::{File, Rendering};
 
 /// Flags of this backend.
 #[derive(Debug, Args)]
+#[group(id = "traefik")]
 #[command(next_help_heading = "Traefik")]
 pub(crate) struct Flags {
-    /// Address that the proxy binds to; all when absent.
-    #[arg(long)]
-    bind: Option<IpAddr>,
     /// Port of readiness and of the marker of the loaded configuration.
     #[arg(long, default_value_t = 8082)]
     ready_port: u16,
@@ -36,9 +34,9 @@ pub(crate) struct Flags {
     api: bool,
 }
 
-pub(super) fn render(flags: &Flags, ir: &Ir) -> Rendering {
+pub(super) fn render(flags: &Flags, bind: Option<IpAddr>, ir: &Ir) -> Rendering {
     let mut options = TraefikOptions::default();
-    options.bind = flags.bind;
+    options.bind = bind;
     options.ready_port = flags.ready_port;
     options.provider = match &flags.provider_url {
         Some(url) => Provider::Http(url.clone()),
