@@ -1,0 +1,341 @@
+//! One stream as a pure state machine: requests and snapshots in, responses out. No I/O, no clock, no locks.
+//!
+//! Shape: [`Session::on_sotw`] or [`Session::on_delta`] for what the client says, [`Session::on_snapshot`] for what it should have, then
+//! [`Session::poll`] for one response after another, as fast as the client takes them. A response is made when it can be sent, from the
+//! newest snapshot: a slow client skips what came between.
+//!
+//! **Order.** Types go in the order Secret, Cluster, Endpoint, Listener, Route. A resource waits until what it refers to was accepted
+//! (Envoy accepts a cluster when it is warm). A removal waits until nothing the client may still run refers to what is removed. Both
+//! waits are bounded.
+//!
+//! **Refusals.** A refused response of several resources is sent again in parts until the bad ones are found; these are parked, and not
+//! sent again until they change or the client asks for them anew.
+//!
+//! - `subscription` · `topic`: one type of one stream · `plan`: what to send next
+
+mod plan;
+mod subscription;
+mod topic;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::kind::{CLUSTER, ENDPOINT, TypeUrl};
+use crate::resource::{Name, Resource, Version};
+use crate::snapshot::Published;
+use crate::status::{Event, TopicStatus};
+use crate::wire::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, RpcStatus,
+};
+
+use subscription::Subscription;
+pub(crate) use topic::Topic;
+pub use topic::{Counts, Millis};
+
+/// The two forms of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// State of the world.
+    Sotw,
+    /// Incremental.
+    Delta,
+}
+
+/// Bounds of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How long a response may stay unanswered before others no longer wait for it.
+    pub answer: Millis,
+    /// How long a removal waits for resources that still refer to what is removed.
+    pub removal: Millis,
+    /// Names of one type.
+    pub names: usize,
+    /// Types of one stream.
+    pub types: usize,
+    /// Unanswered responses of one type, incremental. State of the world has one, as its answers name the last only.
+    pub window: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { answer: 5_000, removal: 15_000, names: 100_000, types: 32, window: 8 }
+    }
+}
+
+/// Why a stream cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// An aggregated stream must say which type it speaks of.
+    #[error("a request of an aggregated stream needs a type_url")]
+    NoType,
+    /// Not a type URL.
+    #[error("`{0}` is not a type URL")]
+    NotAType(String),
+    /// The service is for one type.
+    #[error("this service is for `{0}`")]
+    OtherType(TypeUrl),
+    /// Too many types.
+    #[error("more than {0} types on one stream")]
+    TooManyTypes(usize),
+    /// Too many names.
+    #[error("more than {0} names of one type")]
+    TooManyNames(usize),
+}
+
+/// A response of either protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// State of the world.
+    Sotw(DiscoveryResponse),
+    /// Incremental.
+    Delta(DeltaDiscoveryResponse),
+}
+
+type Key = (u8, TypeUrl);
+
+/// One stream.
+#[derive(Clone, Debug)]
+pub struct Session {
+    protocol: Protocol,
+    limits: Limits,
+    only: Option<TypeUrl>,
+    published: Option<Arc<Published>>,
+    topics: BTreeMap<Key, Topic>,
+    /// Assignments that Envoy waits for since a cluster was sent, until the response of that number is answered.
+    owed: BTreeMap<Name, u64>,
+    nonce: u64,
+    events: Vec<Event>,
+}
+
+impl Session {
+    /// A stream without requests yet. `only`: the type of a service that is not aggregated.
+    #[must_use]
+    pub fn new(protocol: Protocol, only: Option<TypeUrl>, limits: Limits) -> Self {
+        Self {
+            protocol,
+            limits,
+            only,
+            published: None,
+            topics: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            nonce: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// The protocol it speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// What the client should have from now on.
+    pub fn on_snapshot(&mut self, published: Arc<Published>) {
+        if self.published.as_ref().is_some_and(|old| Arc::ptr_eq(old, &published)) {
+            return;
+        }
+        for topic in self.topics.values_mut() {
+            match self.published.as_ref().and_then(|old| published.since(old)) {
+                Some(changes) => {
+                    let names = changes.filter_map(|c| c.get(&topic.url)).flatten();
+                    topic.pending.extend(names.filter(|n| topic.subscription.covers(n)).cloned());
+                }
+                None => topic.compare(published.snapshot().set(topic.url.as_str()).unwrap_or(&EMPTY)),
+            }
+        }
+        self.published = Some(published);
+    }
+
+    /// A request, state of the world.
+    ///
+    /// # Errors
+    /// When the stream has to end.
+    pub fn on_sotw(&mut self, request: DiscoveryRequest) -> Result<(), Refusal> {
+        let key = self.key(&request.type_url)?;
+        let names = self.names(request.resource_names)?;
+        let Some(topic) = self.topics.get_mut(&key) else {
+            let mut topic = Topic::new(key.1.clone(), Subscription::first(names));
+            topic.had_state = !request.version_info.is_empty();
+            return self.open(key, topic);
+        };
+        let nonce = request.response_nonce.parse::<u64>().ok();
+        let answers = nonce.is_some_and(|n| topic.flights.iter().any(|f| f.nonce == n));
+        let current = request.response_nonce.is_empty() || nonce == Some(topic.last_nonce);
+        if answers {
+            self.answer(&key, nonce.unwrap_or_default(), request.error_detail);
+        }
+        let Some(topic) = self.topics.get_mut(&key) else { return Ok(()) };
+        if !current {
+            topic.counts.stale += u64::from(!answers);
+            return Ok(());
+        }
+        let before = topic.subscription.clone();
+        topic.subscription.replace(names);
+        topic.forget_uncovered();
+        let added = topic.subscription.names().difference(before.names());
+        let added: Vec<Name> = added.filter(|n| !topic.known_or_wild(&before, n)).cloned().collect();
+        let changed = !added.is_empty();
+        topic.pending.extend(added.iter().cloned());
+        topic.forced.extend(added);
+        if topic.subscription.is_wildcard() && !before.is_wildcard() {
+            let wanted = self.published.as_ref().and_then(|p| p.snapshot().set(key.1.as_str()));
+            topic.compare(wanted.unwrap_or(&EMPTY));
+        }
+        // A list that says nothing new is Envoy asking again for a cluster that it warms.
+        if key.1.as_str() == ENDPOINT && (changed || !answers) {
+            let owed: Vec<&Name> = self.owed.keys().filter(|n| topic.subscription.covers(n)).collect();
+            topic.pending.extend(owed.iter().copied().cloned());
+            topic.forced.extend(owed.into_iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// A request, incremental.
+    ///
+    /// # Errors
+    /// When the stream has to end.
+    pub fn on_delta(&mut self, request: DeltaDiscoveryRequest) -> Result<(), Refusal> {
+        let key = self.key(&request.type_url)?;
+        let subscribe = self.names(request.resource_names_subscribe)?;
+        let unsubscribe = self.names(request.resource_names_unsubscribe)?;
+        if !self.topics.contains_key(&key) {
+            if request.initial_resource_versions.len() > self.limits.names {
+                return Err(Refusal::TooManyNames(self.limits.names));
+            }
+            let mut topic = Topic::new(key.1.clone(), Subscription::first(subscribe));
+            for (name, version) in request.initial_resource_versions {
+                if topic.subscription.covers(&name) {
+                    let resource = self.as_told(&key.1, &name, &version);
+                    topic.known.insert(Arc::clone(&resource));
+                    topic.accepted.insert(resource);
+                }
+            }
+            return self.open(key, topic);
+        }
+        if let Some(nonce) = Some(&request.response_nonce).filter(|n| !n.is_empty()) {
+            let nonce = nonce.parse::<u64>().unwrap_or_default();
+            self.answer(&key, nonce, request.error_detail);
+        }
+        let Some(topic) = self.topics.get_mut(&key) else { return Ok(()) };
+        let everything = topic.subscription.subscribe(&subscribe);
+        topic.forget_uncovered();
+        let named: Vec<Name> = subscribe.into_iter().filter(|n| &**n != "*").collect();
+        topic.pending.extend(named.iter().cloned());
+        topic.forced.extend(named);
+        for name in unsubscribe {
+            topic.subscription.unsubscribe(&name);
+            if &*name == "*" {
+                topic.forget_uncovered();
+            } else if topic.subscription.is_wildcard() {
+                topic.pending.insert(Arc::clone(&name));
+                topic.forced.insert(name);
+            } else {
+                topic.forget(&name);
+            }
+        }
+        if everything {
+            let wanted = self.published.as_ref().and_then(|p| p.snapshot().set(key.1.as_str()));
+            topic.compare(wanted.unwrap_or(&EMPTY));
+        }
+        if topic.subscription.names().len() > self.limits.names {
+            return Err(Refusal::TooManyNames(self.limits.names));
+        }
+        Ok(())
+    }
+
+    /// What happened since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// How the client stands, by type.
+    #[must_use]
+    pub fn status(&self) -> Vec<TopicStatus> {
+        self.topics.values().map(TopicStatus::of).collect()
+    }
+
+    fn key(&self, type_url: &str) -> Result<Key, Refusal> {
+        let url = match &self.only {
+            Some(only) if type_url.is_empty() || type_url == only.as_str() => only.clone(),
+            Some(only) => return Err(Refusal::OtherType(only.clone())),
+            None if type_url.is_empty() => return Err(Refusal::NoType),
+            None => TypeUrl::parse(type_url)
+                .ok_or_else(|| Refusal::NotAType(type_url.chars().take(100).collect()))?,
+        };
+        let key = (url.rank(), url);
+        if !self.topics.contains_key(&key) && self.topics.len() >= self.limits.types {
+            return Err(Refusal::TooManyTypes(self.limits.types));
+        }
+        Ok(key)
+    }
+
+    /// Names as the snapshot holds them, so that each is in memory once.
+    fn names(&self, names: Vec<String>) -> Result<BTreeSet<Name>, Refusal> {
+        if names.len() > self.limits.names {
+            return Err(Refusal::TooManyNames(self.limits.names));
+        }
+        Ok(names.into_iter().map(Name::from).collect())
+    }
+
+    fn as_told(&self, url: &TypeUrl, name: &str, version: &str) -> Arc<Resource> {
+        let version = Version::parse(version);
+        let wanted = self.published.as_ref().and_then(|p| p.snapshot().get(url.as_str(), name));
+        match wanted.filter(|r| r.version() == version) {
+            Some(resource) => Arc::clone(resource),
+            None => Arc::new(Resource::remembered(url.clone(), name.into(), version)),
+        }
+    }
+
+    fn open(&mut self, key: Key, mut topic: Topic) -> Result<(), Refusal> {
+        if let Some(published) = &self.published {
+            topic.compare(published.snapshot().set(key.1.as_str()).unwrap_or(&EMPTY));
+        }
+        if key.1.as_str() == ENDPOINT {
+            let owed: Vec<Name> =
+                self.owed.keys().filter(|n| topic.subscription.covers(n)).cloned().collect();
+            topic.pending.extend(owed.iter().cloned());
+            topic.forced.extend(owed);
+        }
+        self.topics.insert(key, topic);
+        Ok(())
+    }
+
+    /// The client answers a response: with an error it is refused.
+    fn answer(&mut self, key: &Key, nonce: u64, error: Option<RpcStatus>) {
+        let Some(topic) = self.topics.get_mut(key) else { return };
+        let Some(flight) = topic.land(nonce) else {
+            topic.counts.stale += 1;
+            return;
+        };
+        if self.protocol == Protocol::Sotw {
+            // Envoy answers the last of several; what came before is used too.
+            let earlier: Vec<u64> = topic.flights.iter().map(|f| f.nonce).filter(|n| *n < nonce).collect();
+            for flight in earlier.into_iter().filter_map(|n| topic.land(n)).collect::<Vec<_>>() {
+                topic.accept(&flight);
+            }
+        }
+        match error {
+            None => {
+                topic.accept(&flight);
+                self.events
+                    .push(Event::Accepted { type_url: key.1.clone(), resources: flight.content.len() });
+            }
+            Some(error) => {
+                // It can quote a whole resource, or many.
+                let message: Arc<str> = topic::beginning(&error.message, 16_384).into();
+                let fall_back = self.protocol == Protocol::Sotw && key.1.full_state();
+                let refused = topic.refuse(flight, &message, fall_back);
+                let (parked, retried) = (refused.parked, refused.retried);
+                self.events.push(Event::Refused { type_url: key.1.clone(), message, parked, retried });
+            }
+        }
+        if key.1.as_str() == CLUSTER {
+            self.owed.retain(|_, sent| *sent > nonce);
+        }
+    }
+}
+
+static EMPTY: std::sync::LazyLock<crate::snapshot::Set> =
+    std::sync::LazyLock::new(crate::snapshot::Set::new_sync);

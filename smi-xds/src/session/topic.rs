@@ -1,0 +1,364 @@
+//! What a stream remembers of one type: what the client wants, was sent, accepted and refused.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::subscription::Subscription;
+use crate::kind::TypeUrl;
+use crate::resource::{Name, Reference, Resource, Version};
+use crate::snapshot::{Set, differences};
+
+/// Times are milliseconds on a clock of the caller's.
+pub type Millis = u64;
+
+/// A response that is not answered yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Flight {
+    pub(crate) nonce: u64,
+    pub(crate) at: Millis,
+    /// What it changed; without resource: removed. Sorted by name.
+    pub(crate) content: Vec<(Name, Option<Arc<Resource>>)>,
+    pub(crate) trial: bool,
+}
+
+impl Flight {
+    pub(crate) fn touches(&self, name: &str) -> bool {
+        self.content.binary_search_by(|(n, _)| (**n).cmp(name)).is_ok()
+    }
+}
+
+/// A version that the client refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Parked {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) message: Arc<str>,
+}
+
+/// Resources by name, with the version of the whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    set: Set,
+    sum: Version,
+}
+
+impl Known {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.set.get(name)
+    }
+
+    pub(crate) fn set(&self) -> &Set {
+        &self.set
+    }
+
+    fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.sum
+    }
+
+    pub(crate) fn insert(&mut self, resource: Arc<Resource>) {
+        self.remove(&Arc::clone(resource.name()));
+        self.sum = self.sum.plus(resource.version());
+        self.set.insert_mut(Arc::clone(resource.name()), resource);
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(old) = self.set.get(name) {
+            self.sum = self.sum.minus(old.version());
+            self.set.remove_mut(name);
+        }
+    }
+}
+
+/// What happened to one type, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Responses sent.
+    pub responses: u64,
+    /// Responses accepted.
+    pub acks: u64,
+    /// Responses refused.
+    pub nacks: u64,
+    /// Requests that answered a response which is no longer current.
+    pub stale: u64,
+}
+
+/// How many refusals the search for a bad resource may cost before the rest of the response is given up.
+const PATIENCE: u32 = 64;
+
+/// One type of one stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Topic {
+    pub(crate) url: TypeUrl,
+    pub(crate) subscription: Subscription,
+    /// What was sent last, by name.
+    pub(crate) known: Known,
+    /// What the client said it uses.
+    pub(crate) accepted: Known,
+    /// Names whose wanted state may differ from `known`.
+    pub(crate) pending: BTreeSet<Name>,
+    /// Names to answer although nothing changed.
+    pub(crate) forced: BTreeSet<Name>,
+    /// Known, but no longer wanted by the snapshot, and since when.
+    pub(crate) leaving: BTreeMap<Name, Millis>,
+    pub(crate) parked: BTreeMap<Name, Parked>,
+    pub(crate) flights: VecDeque<Flight>,
+    /// Parts of a refused response, to be tried apart.
+    pub(crate) trials: VecDeque<Vec<Name>>,
+    refusals: u32,
+    /// State of the world: the client had resources of this type when it connected.
+    pub(crate) had_state: bool,
+    /// Whether there was a response.
+    pub(crate) greeted: bool,
+    pub(crate) last_nonce: u64,
+    pub(crate) last_error: Option<Arc<str>>,
+    pub(crate) counts: Counts,
+}
+
+/// What a refusal led to.
+pub(crate) struct Refused {
+    /// Now parked.
+    pub(crate) parked: Vec<Arc<Resource>>,
+    /// How many are tried again apart.
+    pub(crate) retried: usize,
+}
+
+impl Topic {
+    pub(crate) fn new(url: TypeUrl, subscription: Subscription) -> Self {
+        Self {
+            url,
+            subscription,
+            known: Known::default(),
+            accepted: Known::default(),
+            pending: BTreeSet::new(),
+            forced: BTreeSet::new(),
+            leaving: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            flights: VecDeque::new(),
+            trials: VecDeque::new(),
+            refusals: 0,
+            had_state: false,
+            greeted: false,
+            last_nonce: 0,
+            last_error: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Everything that may differ between what is known and what should be.
+    pub(crate) fn compare(&mut self, wanted: &Set) {
+        if self.subscription.is_wildcard() {
+            let (names, _) = differences(self.known.set(), wanted);
+            self.pending.extend(names);
+        } else {
+            self.pending.extend(self.subscription.names().iter().cloned());
+            self.pending.extend(self.known.set().keys().cloned());
+        }
+    }
+
+    /// Whether the client got this name already under its earlier subscription.
+    pub(crate) fn known_or_wild(&self, before: &Subscription, name: &str) -> bool {
+        before.is_wildcard() && self.known.get(name).is_some()
+    }
+
+    /// The client no longer wants this name.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.known.remove(name);
+        self.accepted.remove(name);
+        self.pending.remove(name);
+        self.forced.remove(name);
+        self.leaving.remove(name);
+        self.parked.remove(name);
+    }
+
+    /// Forgets all that the subscription no longer covers.
+    pub(crate) fn forget_uncovered(&mut self) {
+        if self.subscription.is_wildcard() {
+            return;
+        }
+        let keep = |name: &Name| self.subscription.has(name);
+        let gone: Vec<Name> = self.known.set().keys().filter(|n| !keep(n)).cloned().collect();
+        let parked: Vec<Name> = self.parked.keys().filter(|n| !keep(n)).cloned().collect();
+        self.pending = self.pending.iter().filter(|n| keep(n)).cloned().collect();
+        self.forced = self.forced.iter().filter(|n| keep(n)).cloned().collect();
+        for name in gone.iter().chain(&parked) {
+            self.forget(name);
+        }
+    }
+
+    /// Takes the answered response out; `None` if the nonce is not of one that waits.
+    pub(crate) fn land(&mut self, nonce: u64) -> Option<Flight> {
+        let at = self.flights.iter().position(|f| f.nonce == nonce)?;
+        self.flights.remove(at)
+    }
+
+    /// The client accepted a response.
+    pub(crate) fn accept(&mut self, flight: &Flight) {
+        self.counts.acks += 1;
+        self.last_error = None;
+        if self.flights.is_empty() && self.trials.is_empty() && self.parked.is_empty() {
+            // One tree instead of two.
+            self.accepted = self.known.clone();
+            return;
+        }
+        for (name, resource) in &flight.content {
+            match resource {
+                // It may be unsubscribed by now.
+                Some(resource) if self.subscription.covers(name) => {
+                    self.accepted.insert(Arc::clone(resource));
+                    if self.known.get(name).is_some_and(|k| k.version() == resource.version()) {
+                        self.parked.remove(name);
+                    }
+                }
+                Some(_) => {}
+                None => self.accepted.remove(name),
+            }
+        }
+    }
+
+    /// The client refused a response: one resource is parked, more are tried in halves until the bad ones are found.
+    ///
+    /// `fall_back`: responses hold everything, so what was refused is replaced by what the client had before.
+    pub(crate) fn refuse(&mut self, flight: Flight, message: &Arc<str>, fall_back: bool) -> Refused {
+        self.counts.nacks += 1;
+        self.last_error = Some(Arc::clone(message));
+        self.refusals = if flight.trial { self.refusals + 1 } else { 0 };
+        let carried = flight.content.iter().filter(|(_, resource)| resource.is_some()).count();
+        let mut suspects: Vec<Arc<Resource>> = Vec::new();
+        let mut removed = Vec::new();
+        for (name, resource) in flight.content {
+            let Some(resource) = resource else {
+                removed.push(name);
+                continue;
+            };
+            // Meanwhile replaced or unsubscribed: no longer of interest.
+            if self.known.get(&name).is_some_and(|k| k.version() == resource.version()) {
+                suspects.push(resource);
+            }
+        }
+        if fall_back {
+            for suspect in &suspects {
+                match self.accepted.get(suspect.name()).filter(|r| r.has_content()) {
+                    Some(before) => self.known.insert(Arc::clone(before)),
+                    None => self.known.remove(&Arc::clone(suspect.name())),
+                }
+            }
+        }
+        // Removals went down with the suspects; alone they are not tried again.
+        for name in removed.into_iter().filter(|_| carried > 0) {
+            if let (Some(before), None) = (self.accepted.get(&name), self.known.get(&name)) {
+                self.known.insert(Arc::clone(before));
+                self.leaving.insert(name, flight.at);
+            }
+        }
+        let parts = if self.refusals < PATIENCE {
+            self.parts(&suspects, carried, message, fall_back)
+        } else {
+            vec![]
+        };
+        if !parts.is_empty() {
+            for suspect in suspects.iter().filter(|_| !fall_back) {
+                // Whether the client has it is unknown until it is tried apart.
+                let (url, name) = (self.url.clone(), Arc::clone(suspect.name()));
+                self.known.insert(Arc::new(Resource::remembered(url, name, Version::default())));
+            }
+            // Depth first, so that little is in doubt at a time.
+            for part in parts.into_iter().rev() {
+                self.trials.push_front(part);
+            }
+            return Refused { parked: Vec::new(), retried: suspects.len() };
+        }
+        for resource in &suspects {
+            let parked = Parked { resource: Arc::clone(resource), message: Arc::clone(message) };
+            self.parked.insert(Arc::clone(resource.name()), parked);
+        }
+        Refused { parked: suspects, retried: 0 }
+    }
+
+    /// The smaller responses in which suspects are tried again; none: they are at fault.
+    fn parts(
+        &self,
+        suspects: &[Arc<Resource>],
+        carried: usize,
+        message: &str,
+        fall_back: bool,
+    ) -> Vec<Vec<Name>> {
+        let mut all: Vec<Name> = suspects.iter().map(|r| Arc::clone(r.name())).collect();
+        let (named, others) = split_by_message(&all, message);
+        if !named.is_empty() && !others.is_empty() {
+            return vec![others, named];
+        }
+        // A client that kept its state over a reconnect would drop whatever a response leaves out.
+        if fall_back && self.had_state && self.accepted.is_empty() {
+            return vec![];
+        }
+        match all.len() {
+            0 => vec![],
+            // One left of several may be innocent.
+            1 if carried > 1 => vec![all],
+            1 => vec![],
+            n => {
+                let right = all.split_off(n / 2);
+                vec![all, right]
+            }
+        }
+    }
+
+    /// Whether this very version was refused.
+    pub(crate) fn is_parked(&self, resource: &Resource) -> bool {
+        self.parked.get(resource.name()).is_some_and(|p| p.resource.version() == resource.version())
+    }
+
+    /// Whether something that refers to this name should wait: it is about to be sent, or was and is not answered.
+    pub(crate) fn unsettled(&self, name: &str, now: Millis, bound: Millis) -> bool {
+        self.pending.contains(name)
+            || self.trials.iter().flatten().any(|n| &**n == name)
+            || self.flights.iter().any(|f| f.at + bound > now && f.touches(name))
+    }
+
+    /// Whether there is nothing under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.trials.is_empty() && self.flights.is_empty()
+    }
+
+    /// What the client may run of resources under way refers to these; `None`: unknown, so anything.
+    ///
+    /// It may run what it accepted, and what it was sent since.
+    pub(crate) fn still_refers(&self) -> Option<BTreeSet<&Reference>> {
+        let sent = || self.flights.iter().flat_map(|f| &f.content);
+        let names = sent()
+            .map(|(name, _)| name)
+            .chain(&self.pending)
+            .chain(self.trials.iter().flatten())
+            .chain(self.parked.keys())
+            .chain(self.leaving.keys());
+        let mut found: BTreeSet<&Reference> =
+            sent().filter_map(|(_, resource)| resource.as_ref()).flat_map(|r| r.depends_on()).collect();
+        for name in names {
+            let Some(resource) = self.accepted.get(name) else { continue };
+            if !resource.has_content() {
+                return None;
+            }
+            found.extend(resource.depends_on());
+        }
+        Some(found)
+    }
+}
+
+/// At most so many bytes of a text.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// How much of a message is searched for names.
+const READ: usize = 8192;
+
+/// Those whose names the message mentions, and the others.
+fn split_by_message(suspects: &[Name], message: &str) -> (Vec<Name>, Vec<Name>) {
+    let text = beginning(message, READ);
+    suspects.iter().cloned().partition(|name| !name.is_empty() && text.contains(&**name))
+}

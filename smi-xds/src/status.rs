@@ -1,0 +1,107 @@
+//! What a client has, accepted and refused: events as they happen, and the state for those who ask.
+
+use std::sync::Arc;
+
+use crate::kind::TypeUrl;
+use crate::resource::{Name, Resource, Version};
+use crate::session::Counts;
+use crate::session::Topic;
+
+/// What happens on a stream.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A response was sent.
+    Sent {
+        /// Its type.
+        type_url: TypeUrl,
+        /// Resources that it adds, changes or repeats.
+        resources: usize,
+        /// Resources that it removes.
+        removed: usize,
+    },
+    /// A response was accepted.
+    Accepted {
+        /// Its type.
+        type_url: TypeUrl,
+        /// Resources that it changed.
+        resources: usize,
+    },
+    /// A response was refused.
+    Refused {
+        /// Its type.
+        type_url: TypeUrl,
+        /// The client's words. Its form is nobody's promise: for people only.
+        message: Arc<str>,
+        /// The resources at fault, with their origins. They are not sent again until they change.
+        parked: Vec<Arc<Resource>>,
+        /// How many resources of the response are tried again in smaller responses, to find those at fault.
+        retried: usize,
+    },
+}
+
+/// A version that a client refused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ParkedStatus {
+    /// Name of the resource.
+    pub name: Name,
+    /// The version refused.
+    pub version: Version,
+    /// The objects it comes from.
+    pub origins: Vec<String>,
+    /// The client's words.
+    pub message: Arc<str>,
+}
+
+/// How a client stands with one type.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TopicStatus {
+    /// The type.
+    pub type_url: TypeUrl,
+    /// Whether it wants everything.
+    pub wildcard: bool,
+    /// How many names it asks for.
+    pub names: usize,
+    /// Resources sent, and the version of the whole.
+    pub sent: (usize, Version),
+    /// Resources accepted, and the version of the whole.
+    pub accepted: (usize, Version),
+    /// Responses without answer.
+    pub unanswered: usize,
+    /// Refused versions.
+    pub parked: Vec<ParkedStatus>,
+    /// The last refusal, until something is accepted.
+    pub last_error: Option<Arc<str>>,
+    /// What happened so far.
+    pub counts: Counts,
+}
+
+impl TopicStatus {
+    pub(crate) fn of(topic: &Topic) -> Self {
+        let parked = topic.parked.iter().map(|(name, parked)| ParkedStatus {
+            name: Arc::clone(name),
+            version: parked.resource.version(),
+            origins: parked.resource.origins().to_vec(),
+            message: Arc::clone(&parked.message),
+        });
+        Self {
+            type_url: topic.url.clone(),
+            wildcard: topic.subscription.is_wildcard(),
+            names: topic.subscription.names().len(),
+            sent: (topic.known.set().size(), topic.known.version()),
+            accepted: (topic.accepted.set().size(), topic.accepted.version()),
+            unanswered: topic.flights.len(),
+            parked: parked.collect(),
+            last_error: topic.last_error.clone(),
+            counts: topic.counts,
+        }
+    }
+
+    /// Whether it has accepted all that was sent.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.unanswered == 0 && self.sent == self.accepted
+    }
+}
