@@ -29,4 +29,7 @@ codes! {
     NOT_RENDERED = "SMI1005" "traefik-listener-missing" Warning "S37",
         "a service port has no listener and is not served",
         "## What it checks\nEvery service port has an entry in the port table.\n\n## Why it matters\nWithout a listen port there is no entry point.\n\n## Example\nThe range of ports is exhausted.\n\n## Fix\nGive the compiler a larger range.";
+    METHOD_LOWER_CASE = "SMI1006" "traefik-method-lower-case" Warning "S10",
+        "a method with lower-case letters cannot be matched by Traefik",
+        "## What it checks\nMethods of matches that have lower-case letters.\n\n## Why it matters\nMethods are case-sensitive, but Traefik reads those of its rules in upper case: `get` would take every GET. The method is left out, so less is served than the policy says.\n\n## Example\n`methods: [get]`\n\n## Fix\nWrite `GET`, if that is what was meant.";
 }

@@ -276,7 +276,8 @@ fn matches(rule: &Rule, view: &View<'_>) -> bool {
                 Matcher::Path => *last == view.path,
                 Matcher::PathRegexp => search(&view.path),
                 Matcher::PathPrefix => view.path.starts_with(last.as_str()),
-                Matcher::Method => last == view.method,
+                // Traefik reads the rule's method, not the request's, in upper case.
+                Matcher::Method => last.to_uppercase() == view.method,
                 Matcher::HeaderRegexp => {
                     let Some(name) = arguments.first() else { return false };
                     let mut lines = view.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));

@@ -1,5 +1,6 @@
 //! Services → pools: the endpoints of every service port (S20, S29).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -92,6 +93,7 @@ pub(super) fn pools(
     cluster: &Cluster,
     pods: &BTreeMap<PodId, Pod>,
     callers: &BTreeMap<IpAddr, PodId>,
+    shared: &BTreeSet<IpAddr>,
 ) -> BTreeMap<PoolKey, Pool> {
     let index = Index::new(cluster);
     let mut out = Vec::new();
@@ -99,7 +101,8 @@ pub(super) fn pools(
         let selected = index.selected(name, service);
         // Whose the addresses are does not depend on the port.
         let sets: Option<Vec<Owned<'_>>> = cluster.endpoints.get(name).map(|sets| {
-            let owners = |set: &EndpointSet| set.endpoints.iter().map(|e| owner(e, pods, callers)).collect();
+            let owners =
+                |set: &EndpointSet| set.endpoints.iter().map(|e| owner(e, pods, callers, shared)).collect();
             sets.iter().map(|set| (set, owners(set))).collect()
         });
         for port in &service.ports {
@@ -151,6 +154,10 @@ fn listed<'c>(endpoints: impl Iterator<Item = (&'c EndpointAddress, Option<Owner
     listed.dedup_by(|again, first| {
         let same = again.address == first.address;
         first.ready |= same && again.ready;
+        // Said to be of two kinds of pods: nobody's, as no grant of either may hold for the other.
+        if same && again.workload != first.workload {
+            (first.workload, first.pod) = (None, None);
+        }
         same
     });
     // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4. Test:
@@ -166,17 +173,22 @@ fn listed<'c>(endpoints: impl Iterator<Item = (&'c EndpointAddress, Option<Owner
 
 type Owner<'p> = (&'p PodId, &'p Pod);
 
-/// The pod behind an address. What an EndpointSlice says counts only if the pod has that address, or none that is known.
+/// The pod behind an address. What an EndpointSlice says counts only if the pod has that address, or none that is known while no other
+/// pod has this one.
+// SPEC: S30. Who may write EndpointSlices in one namespace could otherwise name a pod of his own for another's address, and so be
+// authorised by his own grants. Test: s30_an_endpoint_slice_cannot_lend_a_pods_identity.
 fn owner<'p>(
     endpoint: &EndpointAddress,
     pods: &'p BTreeMap<PodId, Pod>,
     callers: &'p BTreeMap<IpAddr, PodId>,
+    shared: &BTreeSet<IpAddr>,
 ) -> Option<Owner<'p>> {
     // Nearly always the pod that has the address is the one that is meant, and no other needs to be looked for.
     let caller = callers.get(&endpoint.address);
     if let Some(name) = endpoint.pod.as_ref().filter(|name| caller.is_none_or(|id| id.name != **name))
         && let Some((id, pod)) = pods.get_key_value(&PodId::pod(name.clone()))
-        && (pod.addresses.is_empty() || pod.addresses.contains(&endpoint.address))
+        && (pod.addresses.contains(&endpoint.address)
+            || (pod.addresses.is_empty() && caller.is_none() && !shared.contains(&endpoint.address)))
     {
         return Some((id, pod));
     }
@@ -189,17 +201,26 @@ fn of_pods(selected: &[(&PodId, &ClusterPod)], port: &ServicePort, pods: &BTreeM
     for (id, pod) in selected {
         let (Some(number), Some(address)) = (target_port(port, pod), pod.addresses.first()) else { continue };
         let address = SocketAddr::new(*address, number.get());
-        by_address.insert(
+        let endpoint = Endpoint {
             address,
-            Endpoint {
-                address,
-                ready: pod.ready,
-                pod: Some((*id).clone()),
-                workload: pods.get(*id).map(|p| p.workload.clone()),
-                node: pod.node.clone(),
-                zone: None,
-            },
-        );
+            ready: pod.ready,
+            pod: Some((*id).clone()),
+            workload: pods.get(*id).map(|p| p.workload.clone()),
+            node: pod.node.clone(),
+            zone: None,
+        };
+        match by_address.entry(address) {
+            Entry::Vacant(place) => {
+                place.insert(endpoint);
+            }
+            Entry::Occupied(mut place) => {
+                let first = place.get_mut();
+                first.ready |= endpoint.ready;
+                if first.workload != endpoint.workload {
+                    (first.workload, first.pod) = (None, None);
+                }
+            }
+        }
     }
     Pool { endpoints: by_address.into_values().collect(), templates: Vec::new() }
 }

@@ -46,9 +46,9 @@ pub struct Compiled {
 #[must_use]
 pub fn compile(hub: &Hub, cluster: &Cluster, options: &CompileOptions) -> Compiled {
     let mut report = Report::new();
-    let workloads::Workloads { pods, callers, mut workloads, by_account, by_binding } =
+    let workloads::Workloads { pods, callers, shared, mut workloads, by_account, by_binding } =
         workloads::workloads(hub, cluster, options, &mut report);
-    let pools = endpoints::pools(cluster, &pods, &callers);
+    let pools = endpoints::pools(cluster, &pods, &callers, &shared);
     let groups = matches::groups(hub, &mut report);
     let grants = inbound::grants(hub, options, &groups, &mut report);
     for (name, destinations) in grants.destinations(&by_account, &by_binding) {

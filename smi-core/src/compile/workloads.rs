@@ -15,6 +15,8 @@ use crate::ir::{Pod, Workload, WorkloadId};
 pub(super) struct Workloads {
     pub(super) pods: BTreeMap<PodId, Pod>,
     pub(super) callers: BTreeMap<IpAddr, PodId>,
+    /// Addresses of pods of different identity, which are nobody's.
+    pub(super) shared: BTreeSet<IpAddr>,
     pub(super) workloads: BTreeMap<WorkloadId, Workload>,
     pub(super) by_account: BTreeMap<Namespaced, Vec<WorkloadId>>,
     pub(super) by_binding: BTreeMap<Namespaced, Vec<WorkloadId>>,
@@ -86,7 +88,7 @@ pub(super) fn workloads(
         addresses.extend(pod.addresses.iter().map(|address| (*address, id, workload.clone())));
         pods.push((id.clone(), Pod { workload, addresses: pod.addresses.clone() }));
     }
-    let callers = callers(cluster, addresses, report);
+    let (callers, shared) = callers(cluster, addresses, report);
     let mut by_account: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
     let mut by_binding: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
     for id in workloads.keys() {
@@ -96,7 +98,7 @@ pub(super) fn workloads(
             by_binding.entry(name).or_default().push(id.clone());
         }
     }
-    Workloads { pods: pods.into_iter().collect(), callers, workloads, by_account, by_binding }
+    Workloads { pods: pods.into_iter().collect(), callers, shared, workloads, by_account, by_binding }
 }
 
 // SPEC: S29. An address of pods of different identity is nobody.
@@ -104,19 +106,21 @@ fn callers(
     cluster: &Cluster,
     mut addresses: Vec<(IpAddr, &PodId, WorkloadId)>,
     report: &mut Report,
-) -> BTreeMap<IpAddr, PodId> {
+) -> (BTreeMap<IpAddr, PodId>, BTreeSet<IpAddr>) {
     addresses.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
     let mut out = Vec::with_capacity(addresses.len());
+    let mut shared = BTreeSet::new();
     for same in addresses.chunk_by(|a, b| a.0 == b.0) {
         let [(address, id, workload), rest @ ..] = same else { continue };
         if rest.iter().all(|(_, _, other)| other == workload) {
             out.push((*address, (*id).clone()));
         } else {
+            shared.insert(*address);
             let pods = same.iter().map(|(_, id, _)| *id).collect();
             report_shared(cluster, *address, &pods, report);
         }
     }
-    out.into_iter().collect()
+    (out.into_iter().collect(), shared)
 }
 
 fn report_shared(cluster: &Cluster, address: IpAddr, pods: &BTreeSet<&PodId>, report: &mut Report) {

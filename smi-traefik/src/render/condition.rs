@@ -24,10 +24,11 @@ impl Condition {
     pub(super) fn any_of<'m>(matches: impl IntoIterator<Item = &'m HttpMatch>) -> Self {
         let mut rules = BTreeSet::new();
         for m in matches {
-            match rule(m) {
-                Some(rule) => rules.insert(rule),
-                None => return Self::Always,
-            };
+            match requests(m) {
+                Self::Never => {}
+                Self::AnyOf(more) => rules.extend(more),
+                Self::Always => return Self::Always,
+            }
         }
         if rules.is_empty() { Self::Never } else { Self::AnyOf(rules) }
     }
@@ -54,8 +55,13 @@ impl Condition {
     }
 }
 
-/// `None`: every request.
-fn rule(m: &HttpMatch) -> Option<Rule> {
+/// Whether Traefik can ask for a method: it reads the names in its rules in upper case, so that `Method(`get`)` would take GET.
+pub(super) fn is_askable(method: &str) -> bool {
+    method.to_uppercase() == method
+}
+
+/// The requests of one match.
+fn requests(m: &HttpMatch) -> Condition {
     let mut parts = Vec::new();
     if let Some(path) = &m.path
         && let Some(text) = anchored(path)
@@ -66,7 +72,11 @@ fn rule(m: &HttpMatch) -> Option<Rule> {
         parts.push(Rule::one(Matcher::PathRegexp, text));
     }
     if let Methods::Only(methods) = &m.methods {
-        parts.extend(Rule::any(methods.iter().map(|method| Rule::one(Matcher::Method, &**method))));
+        let askable = methods.iter().filter(|m| is_askable(m));
+        match Rule::any(askable.map(|method| Rule::one(Matcher::Method, &**method))) {
+            Some(rule) => parts.push(rule),
+            None => return Condition::Never,
+        }
     }
     for header in &m.headers {
         // An absent header never matches, so even a pattern of anything is a rule (S7).
@@ -77,7 +87,7 @@ fn rule(m: &HttpMatch) -> Option<Rule> {
             parts.push(Rule::Match(Matcher::HeaderRegexp, vec![header.name.to_string(), text]));
         }
     }
-    Rule::all(parts)
+    Rule::all(parts).map_or(Condition::Always, |rule| Condition::AnyOf(BTreeSet::from([rule])))
 }
 
 /// Traefik's `HostRegexp` sees the trailing dot that a host may have, which is no part of its name (S37). Hosts without it fit the

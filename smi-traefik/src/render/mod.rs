@@ -19,7 +19,7 @@ mod udp;
 
 use smi_core::backend::{Capabilities, Effect, Feature, Rendered, losses};
 use smi_core::diag::{Diagnostic, Report};
-use smi_core::ir::{Ir, ListenerKey, Protocol};
+use smi_core::ir::{HttpCondition, Ir, ListenerKey, Methods, Protocol, RouteCondition};
 
 use crate::backend::TraefikConfig;
 use crate::codes;
@@ -41,6 +41,7 @@ pub(crate) fn render(
             report.push(Diagnostic::new(codes::IGNORED, &loss.origin.object, loss.origin.path, loss.message));
         }
     }
+    methods(ir, &mut report);
     let access = access::AccessIndex::new(ir);
     let mut out = Output {
         ir,
@@ -83,6 +84,27 @@ pub(crate) fn render(
         }
     }
     out.finish()
+}
+
+/// Says which methods Traefik cannot ask for.
+fn methods(ir: &Ir, report: &mut Report) {
+    let granted = ir.grants.values().filter_map(|g| match &g.http.as_ref()?.condition {
+        HttpCondition::Any => None,
+        HttpCondition::AnyOf(matches) => Some(matches),
+    });
+    let ports = ir.services.values().flat_map(|s| s.ports.values());
+    let routed = ports.flat_map(|p| &p.routes).filter_map(|route| match &route.condition {
+        RouteCondition::Everything => None,
+        RouteCondition::AnyOf(matches) => Some(matches),
+    });
+    for m in granted.chain(routed).flatten() {
+        let Methods::Only(methods) = &m.methods else { continue };
+        for method in methods.iter().filter(|m| !condition::is_askable(m)) {
+            let path = m.origin.path.clone().field("methods");
+            let message = format!("Traefik cannot match the method `{method}`, so it is left out");
+            report.push(Diagnostic::new(codes::METHOD_LOWER_CASE, &m.origin.object, path, message));
+        }
+    }
 }
 
 /// One service port.

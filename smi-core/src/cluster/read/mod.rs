@@ -294,7 +294,9 @@ impl At<'_> {
     }
 
     fn address(&mut self, text: &str, path: FieldPath) -> Option<IpAddr> {
-        let address = text.parse().ok();
+        // SPEC: S29. `::ffff:10.0.0.1` is 10.0.0.1 to every proxy, so it is one address with one owner here too.
+        // Test: s29_a_mapped_address_is_its_ipv4_address.
+        let address = text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         if address.is_none() {
             self.fault(codes::ADDRESS, path, format!("`{text}` is not an IP address"), None);
         }

@@ -16,7 +16,8 @@ const MAX_REPEAT: u32 = 1000;
 /// Refused above this many bytes; all three engines would compile it, at a cost that nobody wants per request.
 const MAX_LENGTH: usize = 4096;
 
-/// Characters and classes after repetitions are unfolded. Envoy's limit is set to 32768 instructions, of which a class takes up to three.
+/// Characters and parts of classes after repetitions are unfolded. Envoy's limit is set to 32768 instructions, of which one takes up to
+/// three; larger ones count more than once.
 const MAX_SIZE: u32 = 10_000;
 
 /// The portable text of a pattern.
@@ -37,7 +38,7 @@ pub(super) fn check(text: &str, anchor: Anchor) -> Result<String, PatternFault> 
         }
         fault
     })?;
-    let mut walk = Walk { text, anchor, edits: Vec::new(), repeats: vec![1], size: 0 };
+    let mut walk = Walk { text, anchor, edits: Vec::new(), repeats: vec![1], size: 0, folds: folds(&tree) };
     ast::visit(&tree, &mut walk)?;
     if walk.size > MAX_SIZE {
         return Err(fault(
@@ -76,9 +77,17 @@ struct Walk<'t> {
     repeats: Vec<u32>,
     /// Characters and classes, counted as often as repetitions unfold them.
     size: u32,
+    /// Whether some part ignores case.
+    folds: bool,
 }
 
 impl Walk<'_> {
+    /// Counts a part, as often as repetitions unfold it.
+    fn grow(&mut self, by: u32) {
+        let times = self.repeats.last().copied().unwrap_or(1);
+        self.size = self.size.saturating_add(by.saturating_mul(times));
+    }
+
     fn refuse(&self, span: &ast::Span, what: &str, help: &str) -> PatternFault {
         let text = self.text.get(range(span)).unwrap_or_default();
         PatternFault {
@@ -108,6 +117,34 @@ impl Walk<'_> {
         };
         self.edits.push((range(&class.span), with));
         Ok(())
+    }
+
+    // SPEC: S8. Envoy's RE2 reads bytes, Go and Rust read characters: `[é]` and `é?` are about one byte there, and `\x{100}` is an
+    // error. Only the text itself is the same everywhere. Test: s8_characters_outside_ascii_are_bytes_to_envoy.
+    fn beyond_ascii(&self, literal: &ast::Literal, alone: bool) -> Result<(), PatternFault> {
+        if literal.c.is_ascii() {
+            return Ok(());
+        }
+        if self.anchor == Anchor::Start {
+            let mut bytes = [0; 4];
+            let escaped = literal.c.encode_utf8(&mut bytes).bytes().map(|b| format!("%{b:02X}"));
+            let help = format!("write `{}`", escaped.collect::<String>());
+            return Err(self.refuse(
+                &literal.span,
+                "paths are ASCII, everything else is escaped in them",
+                &help,
+            ));
+        }
+        let plain = matches!(literal.kind, LiteralKind::Verbatim);
+        if plain && alone && !self.folds {
+            return Ok(());
+        }
+        let help = if plain {
+            "repeat or choose it as `(?:…)`, and without `(?i)`"
+        } else {
+            "write the character itself"
+        };
+        Err(self.refuse(&literal.span, "outside ASCII some engines read bytes, others characters", help))
     }
 
     fn literal(&self, literal: &ast::Literal) -> Result<(), PatternFault> {
@@ -178,6 +215,33 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a flag in the pattern makes letters match in either case.
+fn folds(tree: &Ast) -> bool {
+    struct Folds(bool);
+    impl Visitor for Folds {
+        type Output = bool;
+        type Err = std::convert::Infallible;
+
+        fn finish(self) -> Result<bool, Self::Err> {
+            Ok(self.0)
+        }
+
+        fn visit_pre(&mut self, tree: &Ast) -> Result<(), Self::Err> {
+            let flags = if let Ast::Flags(set) = tree {
+                Some(&set.flags)
+            } else if let Ast::Group(group) = tree {
+                group.flags()
+            } else {
+                None
+            };
+            self.0 |= flags.is_some_and(|f| f.flag_state(Flag::CaseInsensitive) == Some(true));
+            Ok(())
+        }
+    }
+    let Ok(folds) = ast::visit(tree, Folds(false));
+    folds
+}
+
 /// Maximal sequences of literals that follow each other.
 fn literal_runs<'a>(tree: &'a Ast, runs: &mut Vec<Vec<&'a ast::Literal>>) {
     match tree {
@@ -216,15 +280,19 @@ impl Visitor for &mut Walk<'_> {
     }
 
     fn visit_pre(&mut self, tree: &Ast) -> Result<(), PatternFault> {
-        if matches!(tree, Ast::Literal(_) | Ast::Dot(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_)) {
-            self.size = self.size.saturating_add(self.repeats.last().copied().unwrap_or(1));
+        if let Ast::Literal(literal) = tree {
+            self.grow(1 + u32::from(literal.c.len_utf8() > 3));
+        } else if matches!(tree, Ast::Dot(_)) {
+            self.grow(1);
+        } else if matches!(tree, Ast::ClassPerl(_)) {
+            self.grow(2);
         }
         match tree {
             Ast::Empty(_) | Ast::Dot(_) | Ast::Alternation(_) | Ast::Concat(_) | Ast::ClassBracketed(_) => {
                 Ok(())
             }
             Ast::Flags(set) => self.flags(&set.span, &set.flags),
-            Ast::Literal(literal) => self.literal(literal),
+            Ast::Literal(literal) => self.beyond_ascii(literal, true).and_then(|()| self.literal(literal)),
             Ast::Assertion(assertion) => match assertion.kind {
                 ast::AssertionKind::StartLine
                 | ast::AssertionKind::EndLine
@@ -256,10 +324,19 @@ impl Visitor for &mut Walk<'_> {
             Ast::ClassPerl(class) => self.perl(class, false),
             Ast::Group(group) => match &group.kind {
                 GroupKind::CaptureIndex(_) => Ok(()),
-                GroupKind::CaptureName { starts_with_p: true, .. } => Ok(()),
-                GroupKind::CaptureName { starts_with_p: false, .. } => {
-                    let start = group.span.start.offset;
-                    self.edits.push((start..start + 3, "(?P<".into()));
+                GroupKind::CaptureName { starts_with_p, name } => {
+                    // Rust takes dots, brackets and letters of all scripts; Go refuses the pattern, and Traefik the router.
+                    if !name.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                        return Err(self.refuse(
+                            &name.span,
+                            "names of groups are ASCII letters, digits and `_`",
+                            "rename the group, or leave the name out",
+                        ));
+                    }
+                    if !starts_with_p {
+                        let start = group.span.start.offset;
+                        self.edits.push((start..start + 3, "(?P<".into()));
+                    }
                     Ok(())
                 }
                 GroupKind::NonCapturing(flags) => self.flags(&group.span, flags),
@@ -282,6 +359,14 @@ impl Visitor for &mut Walk<'_> {
                         "use `*` or `+`",
                     ));
                 }
+                let operator = self.text.get(range(&repetition.op.span)).unwrap_or_default();
+                if operator.contains(|c: char| c.is_whitespace()) {
+                    return Err(self.refuse(
+                        &repetition.op.span,
+                        "with white space inside it is text to RE2 and Go",
+                        "remove the white space, or escape the braces",
+                    ));
+                }
                 if matches!(&*repetition.ast, Ast::Repetition(_)) {
                     return Err(self.refuse(
                         &repetition.op.span,
@@ -291,6 +376,9 @@ impl Visitor for &mut Walk<'_> {
                 }
                 if matches!(&*repetition.ast, Ast::Assertion(_) | Ast::Empty(_) | Ast::Flags(_)) {
                     return Err(self.refuse(&repetition.op.span, "it repeats nothing", ""));
+                }
+                if let Ast::Literal(literal) = &*repetition.ast {
+                    self.beyond_ascii(literal, false)?;
                 }
                 self.repeats.push(product);
                 Ok(())
@@ -306,11 +394,25 @@ impl Visitor for &mut Walk<'_> {
     }
 
     fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), PatternFault> {
+        // A class is as large as what it lists; named ones are up to five ranges.
+        self.grow(match item {
+            ast::ClassSetItem::Empty(_) | ast::ClassSetItem::Union(_) => 0,
+            ast::ClassSetItem::Ascii(_) | ast::ClassSetItem::Perl(_) => 2,
+            ast::ClassSetItem::Literal(_)
+            | ast::ClassSetItem::Range(_)
+            | ast::ClassSetItem::Unicode(_)
+            | ast::ClassSetItem::Bracketed(_) => 1,
+        });
         match item {
             ast::ClassSetItem::Empty(_) | ast::ClassSetItem::Ascii(_) | ast::ClassSetItem::Union(_) => Ok(()),
-            ast::ClassSetItem::Literal(literal) => self.literal(literal),
+            ast::ClassSetItem::Literal(literal) => {
+                self.beyond_ascii(literal, false).and_then(|()| self.literal(literal))
+            }
             ast::ClassSetItem::Range(range) => {
-                self.literal(&range.start).and_then(|()| self.literal(&range.end))
+                for end in [&range.start, &range.end] {
+                    self.beyond_ascii(end, false).and_then(|()| self.literal(end))?;
+                }
+                Ok(())
             }
             ast::ClassSetItem::Unicode(class) => Err(self.refuse(
                 &class.span,

@@ -26,6 +26,10 @@ fn s8_what_the_engines_read_differently_is_refused_with_its_place() {
         (r"\Qa\E", r"\Q"),
         ("/[", "["),
         (r"(?R)a", "(?R)"),
+        (r"a{ 2}", "{ 2}"),
+        (r"a{2, 3}", "{2, 3}"),
+        (r"(?P<a.b>x)", "a.b"),
+        (r"(?<é>x)", "é"),
     ] {
         let fault = Pattern::path(text).expect_err(text);
         let place = text.get(fault.span.clone()).unwrap();
@@ -38,9 +42,30 @@ fn s8_what_the_engines_read_differently_is_refused_with_its_place() {
 fn s8_patterns_that_unfold_too_far_are_refused() {
     let text = "(?:abcdefghijk){999}";
     assert!(Pattern::path(text).unwrap_err().message.contains("too large"));
+    // A class is as large as what it lists.
+    let class = "acegikmoqsuwy".repeat(10);
+    assert!(Pattern::path(&format!("[{class}]{{1000}}")).unwrap_err().message.contains("too large"));
+    assert!(Pattern::path(&format!("[{class}]{{10}}")).is_ok());
+    assert!(Pattern::value("(?:😀😀😀😀😀😀😀😀😀😀){999}").is_err(), "Envoy counts 39962");
+    assert!(
+        Pattern::path("(?:[[:punct:]][[:alnum:]][[:punct:]][[:punct:]][[:punct:]][[:punct:]]){999}").is_err()
+    );
+    assert!(Pattern::path(r"(?:\W\W\W\W\W\W){999}").is_err());
     // Whatever passes can be compiled.
-    assert!(Pattern::path("(?:[a-z]é.[^/]abcde){999}").is_ok_and(|p| !p.is_match(b"x")));
-    assert!(compiled("(?:[a-z]é.[^/]abcde){999}", Anchor::Start).is_some());
+    assert!(Pattern::path("(?:[a-z]_.[^/]abcde){999}").is_ok_and(|p| !p.is_match(b"x")));
+    assert!(compiled("(?:[a-z]_.[^/]abcde){999}", Anchor::Start).is_some());
+}
+
+#[test]
+fn s8_characters_outside_ascii_are_bytes_to_envoy() {
+    for text in ["[é]", "[à-ö]", "é?", "é+", "(?i)é", "(?i:x)é", r"\x{e9}", r"\xe9", r"\x{212a}"] {
+        assert!(Pattern::value(text).is_err(), "{text}");
+    }
+    for text in ["é", "München|Köln", "(?:é)+", "a?é"] {
+        assert!(Pattern::value(text).is_ok(), "{text}");
+    }
+    let fault = Pattern::path("/café$").unwrap_err();
+    assert_eq!((fault.span, fault.help.as_deref()), (4..6, Some("write `%C3%A9`")));
 }
 
 #[test]
