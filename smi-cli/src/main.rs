@@ -7,6 +7,7 @@ mod codes;
 mod convert;
 mod diagnostics;
 mod explain;
+mod fix;
 mod input;
 mod options;
 mod port_table;
@@ -16,8 +17,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use smi_core::compile::{Compiled, compile};
-use smi_core::load::World;
+use smi_core::compile::{CompileOptions, Compiled, compile};
+use smi_core::load::{Limits, World, load};
 use smi_core::validate::validate;
 
 use diagnostics::Format;
@@ -40,6 +41,8 @@ enum Verb {
         options: options::CompileFlags,
         #[command(flatten)]
         findings: Findings,
+        #[command(flatten)]
+        fixing: Fixing,
     },
     /// Print what manifests mean: the routing intermediate representation.
     Compile {
@@ -91,6 +94,18 @@ struct Findings {
     no_lints: bool,
 }
 
+/// Whether findings are mended.
+#[derive(Debug, Args)]
+struct Fixing {
+    /// Mend what can be mended without asking: changes that keep or narrow what the policy allows. Files are changed in place, the text of
+    /// standard input goes to standard output; findings that remain are printed.
+    #[arg(long, help_heading = "Fixing")]
+    fix: bool,
+    /// Print what `--fix` would change as a unified diff, and change nothing. Exit code 1 if there is anything to change.
+    #[arg(long, visible_alias = "dry-run", requires = "fix", help_heading = "Fixing")]
+    diff: bool,
+}
+
 fn main() -> ExitCode {
     let result = parse().and_then(run);
     match result {
@@ -124,14 +139,8 @@ fn parse() -> anyhow::Result<Cli> {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.verb {
-        Verb::Check { input, options, findings } => {
-            let world = input.load()?;
-            let options = options.options()?;
-            let (compiled, report) = compiled(&world, &options);
-            drop(compiled);
-            let report = diagnostics::without_lints(report, findings.no_lints);
-            diagnostics::print(&mut anstream::stdout(), &report, &world.sources, findings.output)?;
-            Ok(diagnostics::exit_code(&report, findings.strict))
+        Verb::Check { input, options, findings, fixing } => {
+            check(&input, &options.options()?, &findings, &fixing)
         }
         Verb::Compile { input, options, output } => {
             let world = input.load()?;
@@ -160,11 +169,46 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn check(
+    files: &input::Files,
+    options: &CompileOptions,
+    findings: &Findings,
+    fixing: &Fixing,
+) -> anyhow::Result<ExitCode> {
+    let inputs = files.read()?;
+    if !fixing.fix {
+        let world = load(&inputs, &Limits::default());
+        let (_, report) = compiled(&world, options);
+        let report = diagnostics::without_lints(report, findings.no_lints);
+        diagnostics::print(&mut anstream::stdout(), &report, &world.sources, findings.output)?;
+        return Ok(diagnostics::exit_code(&report, findings.strict));
+    }
+    let fixed = fix::fix(inputs.clone(), options);
+    let report = diagnostics::without_lints(fixed.report, findings.no_lints);
+    let stdin = inputs.iter().any(|input| input.name == "-");
+    if fixing.diff {
+        let diff = fix::diff(&inputs, &fixed.inputs);
+        std::io::stdout().lock().write_all(diff.as_bytes())?;
+        diagnostics::print(&mut anstream::stderr(), &report, &fixed.world.sources, findings.output)?;
+        let code = if diff.is_empty() { diagnostics::exit_code(&report, findings.strict) } else { 1.into() };
+        return Ok(code);
+    }
+    fix::write(&inputs, &fixed.inputs, &mut std::io::stdout().lock())?;
+    // Standard output holds the text where there is one.
+    if stdin {
+        diagnostics::print(&mut anstream::stderr(), &report, &fixed.world.sources, findings.output)?;
+    } else {
+        diagnostics::print(&mut anstream::stdout(), &report, &fixed.world.sources, findings.output)?;
+    }
+    if fixed.mended > 0 {
+        let plural = if fixed.mended == 1 { "" } else { "s" };
+        writeln!(anstream::stderr(), "{} finding{plural} mended", fixed.mended)?;
+    }
+    Ok(diagnostics::exit_code(&report, findings.strict))
+}
+
 /// Compiles a world; the report is that of all stages together.
-fn compiled(
-    world: &World,
-    options: &smi_core::compile::CompileOptions,
-) -> (Compiled, smi_core::diag::Report) {
+fn compiled(world: &World, options: &CompileOptions) -> (Compiled, smi_core::diag::Report) {
     let compiled = compile(&world.hub, &world.cluster, options);
     let mut report = world.report.clone();
     report.append(compiled.report.clone());

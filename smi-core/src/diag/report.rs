@@ -65,13 +65,13 @@ pub struct Related {
     pub span: Option<Span>,
 }
 
-/// One change of the text of a field's value.
+/// One change of a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Edit {
-    /// The field whose value is replaced.
+    /// The field that is set, added or removed, or the item of a list.
     pub path: FieldPath,
-    /// The new value as YAML flow text (`"app"`, `80`, `[a, b]`).
-    pub value: String,
+    /// The new value as JSON text (`"app"`, `80`), which is YAML too; `None`: it is removed.
+    pub value: Option<String>,
 }
 
 /// A change that a tool can make.

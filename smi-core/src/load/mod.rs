@@ -7,11 +7,12 @@
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!
 //! - [`yaml`]: text → trees · [`tree`] · [`scalar`]: what `yes` and `014` mean · [`de`]: trees → types
-//! - `block`: a fast reader for simple YAML · `json`: JSON, several objects included · `object`: trees → objects · [`Sources`]: where things stand · [`Limits`]
+//! - `block`: a fast reader for simple YAML · `json`: JSON, several objects included · `object`: trees → objects · [`Sources`]: where things stand · [`edit`]: changes of the text · [`Limits`]
 
 mod block;
 pub mod codes;
 pub mod de;
+pub mod edit;
 mod json;
 mod kinds;
 mod limits;

@@ -157,7 +157,7 @@ impl Sources {
     }
 
     /// Where an object stands. An object that was converted goes by another version than its text.
-    fn part(&self, object: &ObjectRef) -> Option<&Part> {
+    pub(super) fn part(&self, object: &ObjectRef) -> Option<&Part> {
         let same = |other: &ObjectRef| {
             (&other.group, &other.kind, &other.namespace, &other.name)
                 == (&object.group, &object.kind, &object.namespace, &object.name)
@@ -168,7 +168,7 @@ impl Sources {
     }
 
     /// Parses the part of a text that an object stands in.
-    fn with_root<T>(&self, part: &Part, use_root: impl FnOnce(&Node<'_>) -> T) -> Option<T> {
+    pub(super) fn with_root<T>(&self, part: &Part, use_root: impl FnOnce(&Node<'_>) -> T) -> Option<T> {
         let text = self.text(part.source);
         if let Some((start, end)) = part.item {
             // An item of a block list begins in the middle of a line: indent it as far as it stood, so that its other lines fit.
@@ -209,14 +209,14 @@ fn line_starts(text: &str) -> Vec<u32> {
 }
 
 /// A field, or the nearest one around it.
-struct Found<'n, 'a> {
-    node: &'n Node<'a>,
-    key: Option<&'n Entry<'a>>,
+pub(super) struct Found<'n, 'a> {
+    pub(super) node: &'n Node<'a>,
+    pub(super) key: Option<&'n Entry<'a>>,
     /// Whether the whole path was found.
-    whole: bool,
+    pub(super) whole: bool,
 }
 
-fn walk<'n, 'a>(root: &'n Node<'a>, path: &FieldPath) -> Found<'n, 'a> {
+pub(super) fn walk<'n, 'a>(root: &'n Node<'a>, path: &FieldPath) -> Found<'n, 'a> {
     let mut found = Found { node: root, key: None, whole: true };
     // The oldest versions have at the top level what the others have in `spec`.
     let segments = match path.segments() {

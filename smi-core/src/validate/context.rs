@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub accounts: BTreeSet<Namespaced>,
     /// Routes that a TrafficTarget or a TrafficSplit names, by kind.
     pub used_routes: BTreeSet<(&'a str, Namespaced)>,
+    /// HTTPRouteGroups that are a condition of a split.
+    pub split_groups: BTreeSet<Namespaced>,
     /// Root services of splits.
     pub roots: BTreeMap<Namespaced, Vec<&'a Namespaced>>,
 }
@@ -44,15 +46,17 @@ impl<'a> Context<'a> {
                 used_routes.insert((&*rule.kind, beside(name, &rule.name)));
             }
         }
+        let mut split_groups = BTreeSet::new();
         let mut roots: BTreeMap<Namespaced, Vec<&Namespaced>> = BTreeMap::new();
         for (name, split) in &hub.splits {
             for reference in split.matches.iter().flatten() {
                 used_routes.insert((&*reference.kind, beside(name, &reference.name)));
+                split_groups.insert(beside(name, &reference.name));
             }
             roots.entry(root(name, &split.service)).or_default().push(name);
         }
         let accounts = ir.workloads.keys().map(WorkloadId::account).collect();
-        Self { hub, cluster, ir, options, destinations, accounts, used_routes, roots }
+        Self { hub, cluster, ir, options, destinations, accounts, used_routes, split_groups, roots }
     }
 }
 

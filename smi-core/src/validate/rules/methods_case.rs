@@ -22,7 +22,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
                 let mut d = Diagnostic::new(CODE, &group.object_ref(), path.clone(), format!("`{method}` is not a standard method"));
                 if STANDARD.contains(&upper.as_str()) {
                     // Matching more than before is for the author to decide.
-                    let fix = Fix { title: format!("replace with `{upper}`"), edits: vec![Edit { path, value: upper.clone() }], safe: false };
+                    let fix = Fix { title: format!("replace with `{upper}`"), edits: vec![Edit { path, value: Some(serde_json::Value::String(upper.clone()).to_string()) }], safe: false };
                     d = d.with_help(format!("methods are case-sensitive; write `{upper}`")).with_fix(fix);
                 }
                 report.push(d);

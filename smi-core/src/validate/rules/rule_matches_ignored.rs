@@ -1,7 +1,7 @@
 //! `matches` of a rule that is not about HTTP.
 
 use super::code;
-use crate::diag::{Diagnostic, Report};
+use crate::diag::{Diagnostic, Edit, Fix, Report};
 use crate::validate::Context;
 use crate::validate::context::target_path;
 
@@ -16,7 +16,16 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
         for (place, rule) in target.rules.iter().enumerate() {
             if matches!(&*rule.kind, "TCPRoute" | "UDPRoute") && rule.matches.as_ref().is_some_and(|m| !m.is_empty()) {
                 let path = target_path(target, "rules").index(place).field("matches");
-                report.push(Diagnostic::new(CODE, &target.object_ref(), path, format!("a {} has no named matches", rule.kind)));
+                let fix = Fix {
+                    title: "remove `matches`".into(),
+                    edits: vec![Edit { path: path.clone(), value: None }],
+                    safe: true,
+                };
+                report.push(
+                    Diagnostic::new(CODE, &target.object_ref(), path, format!("a {} has no named matches", rule.kind))
+                        .with_help("remove `matches`, and restrict ports in the route")
+                        .with_fix(fix),
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A source without namespace (S23).
 
 use super::code;
-use crate::diag::{Diagnostic, Report};
+use crate::diag::{Diagnostic, Edit, Fix, Report};
 use crate::validate::Context;
 use crate::validate::context::target_path;
 
@@ -17,9 +17,17 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
             if source.namespace.as_ref().is_none_or(|n| n.is_empty()) {
                 let path = target_path(target, "sources").index(place);
                 let message = format!("the source `{}` has no namespace and is taken from `{}`", source.name, name.namespace);
+                let value = serde_json::Value::String(name.namespace.to_string()).to_string();
+                let fix = Fix {
+                    title: format!("write `namespace: {}`", name.namespace),
+                    edits: vec![Edit { path: path.clone().field("namespace"), value: Some(value) }],
+                    // It says what is meant already.
+                    safe: true,
+                };
                 report.push(
                     Diagnostic::new(CODE, &target.object_ref(), path, message)
-                        .with_help(format!("write `namespace: {}`", name.namespace)),
+                        .with_help(format!("write `namespace: {}`", name.namespace))
+                        .with_fix(fix),
                 );
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::code;
-use crate::diag::{Diagnostic, FieldPath, Report};
+use crate::diag::{Diagnostic, Edit, FieldPath, Fix, Report};
 use crate::validate::Context;
 
 code! {
@@ -19,10 +19,22 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
             let list = FieldPath::root().fields(&["spec", "backends"]);
             if let Some(earlier) = first.get(&*backend.service) {
                 let message = format!("`{}` stands twice; the weights add up", backend.service);
-                report.push(
-                    Diagnostic::new(CODE, &split.object_ref(), list.clone().index(place).field("service"), message)
-                        .with_related("the first one", &split.object_ref(), list.index(*earlier)),
-                );
+                let mut d = Diagnostic::new(CODE, &split.object_ref(), list.clone().index(place).field("service"), message)
+                    .with_related("the first one", &split.object_ref(), list.clone().index(*earlier));
+                let sum = split.backends.get(*earlier).and_then(|b| b.weight.checked_add(backend.weight));
+                // Weights of v1alpha1 were scaled, and the text says other numbers.
+                if let Some(sum) = sum.filter(|_| split.meta.version != "v1alpha1") {
+                    let weight = list.clone().index(*earlier).field("weight");
+                    d = d.with_help(format!("keep one entry, with weight {sum}")).with_fix(Fix {
+                        title: format!("keep one entry, with weight {sum}"),
+                        edits: vec![
+                            Edit { path: weight, value: Some(sum.to_string()) },
+                            Edit { path: list.index(place), value: None },
+                        ],
+                        safe: split.backends.iter().all(|b| b.weight >= 0),
+                    });
+                }
+                report.push(d);
             } else {
                 first.insert(&backend.service, place);
             }
