@@ -181,12 +181,18 @@ fn ranges(name: &str, list: &IpAllowList, need: &mut impl FnMut(bool, String)) {
         format!("middleware `{name}`: an empty allow list disables its routers"),
     );
     for range in &list.source_range {
-        let address = range.split_once('/').map_or(range.as_str(), |(address, _)| address);
-        need(
-            address.parse::<std::net::IpAddr>().is_ok(),
-            format!("middleware `{name}`: `{range}` is no range"),
-        );
+        need(is_range(range), format!("middleware `{name}`: `{range}` is no range"));
     }
+}
+
+fn is_range(text: &str) -> bool {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    length.is_none_or(|l| l.parse::<u8>().is_ok_and(|l| l <= most))
 }
 
 /// Empty objects reject the whole document.

@@ -22,7 +22,7 @@ codes! {
         "## What it checks\nUDP ports that were rendered although access is enforced.\n\n## Why it matters\nThe option `--open-udp` was given: the port is open to everybody who reaches the proxy.\n\n## Example\n`smi render --backend traefik --open-udp`\n\n## Fix\nRemove the option, or guard the port with a NetworkPolicy.";
     IGNORED = "SMI1003" "traefik-setting-ignored" Warning "S34",
         "a setting has no counterpart in Traefik",
-        "## What it checks\nTimeouts, mirroring, and counting of would-be denials.\n\n## Why it matters\nThe Service is served without the setting; access is as the policy says.\n\n## Example\n`mesh.smi-sdk.io/timeout: 2s`\n\n## Fix\nRemove the annotation or use another backend.";
+        "## What it checks\nTimeouts, mirroring, and counting of would-be denials.\n\n## Why it matters\nThe Service is served without the setting; access is as the policy says. Traefik's timeouts end with the head of an answer, and its mirroring holds a request back until its end, so neither is used.\n\n## Example\n`mesh.smi-sdk.io/timeout: 2s`\n\n## Fix\nRemove the annotation or use another backend.";
     TOO_MANY_CONDITIONS = "SMI1004" "traefik-too-many-conditions" Warning "S30",
         "the backends of a split grant too many different requests to one caller",
         "## What it checks\nA caller that is granted different requests at different backends of one split needs a router for each combination.\n\n## Why it matters\nBeyond four different conditions only requests that all of them allow, or that one of them allows alone, are served as the policy says; others are refused.\n\n## Example\nFive backends, each with a TrafficTarget of its own.\n\n## Fix\nGive the backends of a split the same rules.";

@@ -3,9 +3,14 @@
 //! **What it can express:** HTTP, TCP and UDP routing; exact weights in one hop; access by path, method, header and caller for HTTP, by
 //! caller and port for TCP; retries, circuit breakers, rate limits, limits of requests in flight; pods that speak h2c or TLS.
 //!
-//! **What is lost** ([`Traefik::capabilities`](smi_core::backend::Backend::capabilities)): Traefik cannot tell UDP callers apart, so UDP
-//! ports are closed where access is enforced; it cannot count would-be denials; timeouts and mirroring are not rendered. Callers are
-//! known by address only.
+//! **What is lost** ([`Traefik::capabilities`](smi_core::backend::Backend::capabilities)), each said by a warning:
+//! - UDP callers cannot be told apart, so UDP ports are closed where access is enforced.
+//! - Would-be denials are not counted: Traefik has nothing that decides without acting.
+//! - Timeouts: the only one per service, `responseHeaderTimeout`, ends with the head of the answer; a body may take for ever.
+//! - Mirroring: Traefik reads a request to its end before it forwards it, so requests that stream would hang.
+//!
+//! Callers are known by address only. CONNECT is answered 501 by Traefik itself, whatever is granted. Limits and breakers hold per
+//! proxy, and a reload resets them.
 //!
 //! Whoever runs sidecars with certificates should take another backend.
 //!
