@@ -41,11 +41,6 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<()> {
     }
 }
 
-/// Whether `PATH` has such a program.
-pub(crate) fn installed(name: &str) -> bool {
-    on_path(name).is_some()
-}
-
 /// Where `PATH` has such a program.
 pub(crate) fn on_path(name: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|p| p.is_file())

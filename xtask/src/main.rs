@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a program for people, which tells what it does")]
 
 mod command;
+mod deny;
 mod peers;
 
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use command::{cargo, installed};
+use command::cargo;
 use peers::Peer;
 
 #[derive(Parser)]
@@ -31,6 +32,8 @@ enum Verb {
     Test,
     /// Formatting, lints, documentation, licences and every test.
     Ci,
+    /// Licences, duplicates and origins of the dependencies, by cargo-deny, which is built when it is missing.
+    Deny,
     /// Write the goldens anew; read the difference before you keep it.
     Golden,
     /// Compare the reference with a backend on random worlds and requests:
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         }
         Verb::Test => test(root),
         Verb::Ci => ci(root),
+        Verb::Deny => deny::check(root),
         Verb::Golden => {
             let environment = [("INSTA_UPDATE", "always".as_ref())];
             cargo(root, &["test", "--workspace", "--all-features"], &environment, 30)
@@ -100,12 +104,6 @@ fn ci(root: &Path) -> Result<()> {
     cargo(root, &lints, &[], 20)?;
     let documentation = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
     cargo(root, &documentation, &[("RUSTDOCFLAGS", "-D warnings".as_ref())], 15)?;
-    if !root.join("deny.toml").exists() {
-        println!("left out: cargo deny (there is no deny.toml)");
-    } else if installed("cargo-deny") {
-        cargo(root, &["deny", "check", "bans", "licenses", "sources"], &[], 5)?;
-    } else {
-        println!("left out: cargo deny (cargo-deny is not installed)");
-    }
+    deny::check(root)?;
     test(root)
 }

@@ -92,7 +92,8 @@ fn find(peer: Peer) -> Result<(PathBuf, &'static str)> {
     Ok((cached, "installed from PyPI"))
 }
 
-fn cache() -> Result<PathBuf> {
+/// The folder that outlives a clone.
+pub(crate) fn cache() -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("SMI_PEERS")
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("smi-peers")))
