@@ -32,6 +32,11 @@ impl Cluster {
                 if same.iter().any(|other| *other != object) {
                     let message = format!("{count} objects of this name differ, so none of them is taken");
                     report.push(Diagnostic::new(codes::CONFLICT, &name, FieldPath::root(), message));
+                    if let ClusterObject::Namespace { name, .. } | ClusterObject::UnclearNamespace(name) =
+                        object
+                    {
+                        cluster.unclear_namespaces.insert(name);
+                    }
                     continue;
                 }
                 let message = format!("{count} objects of this name have the same content");
@@ -86,6 +91,9 @@ impl Cluster {
             }
             ClusterObject::Namespace { name, labels } => {
                 self.namespaces.insert(name, labels);
+            }
+            ClusterObject::UnclearNamespace(name) => {
+                self.unclear_namespaces.insert(name);
             }
         }
     }

@@ -30,6 +30,8 @@ use crate::hub::names::{Name, Namespace, Namespaced, Port};
 pub struct Cluster {
     /// Labels of namespaces (S21, per-namespace opt-in). A namespace that is used but not listed has no labels.
     pub namespaces: BTreeMap<Namespace, BTreeMap<Arc<str>, Arc<str>>>,
+    /// Namespaces whose labels are not known, as their objects contradict each other or cannot be read.
+    pub unclear_namespaces: BTreeSet<Namespace>,
     /// Services by name.
     pub services: BTreeMap<Namespaced, Service>,
     /// Endpoints by service, of EndpointSlices or, where a service has none, of Endpoints.

@@ -38,6 +38,14 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// What is to be mirrored of a port, if the other service lacks that port.
+    pub(super) fn unmirrored(&self, policy: &TrafficPolicy) -> Option<(&Namespaced, &Origin)> {
+        self.mirror
+            .as_ref()
+            .filter(|_| policy.mirror.is_none())
+            .map(|((service, _), origin)| (service, origin))
+    }
+
     /// The policy of one HTTP port; the mirror is the other service's port of the same number.
     pub(super) fn policy(&self, port: &PoolKey, exists: impl Fn(&PoolKey) -> bool) -> TrafficPolicy {
         let mirror = self.mirror.as_ref().and_then(|((service, percent), origin)| {

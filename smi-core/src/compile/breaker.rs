@@ -8,7 +8,7 @@ use crate::ir::{BreakerExpr, Comparison};
 
 /// Reads an expression.
 pub(super) fn parse(text: &str) -> Result<BreakerExpr, String> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { text, at: 0, depth: 0, terms: 0 };
     let expr = parser.or()?;
     parser.space();
     if parser.at < text.len() { Err(parser.expected("`&&`, `||` or the end")) } else { Ok(expr) }
@@ -18,6 +18,7 @@ struct Parser<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    terms: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -43,6 +44,7 @@ impl<'t> Parser<'t> {
         if rest.is_empty() {
             format!("expected {what} at the end")
         } else {
+            let rest: String = rest.chars().take(40).collect();
             format!("expected {what} at `{rest}`")
         }
     }
@@ -68,6 +70,11 @@ impl<'t> Parser<'t> {
     }
 
     fn one(&mut self) -> Result<BreakerExpr, String> {
+        // Trees are walked by recursion, and a long chain is a deep tree.
+        self.terms += 1;
+        if self.terms > 64 {
+            return Err("too many conditions".into());
+        }
         if self.take("(") {
             self.depth += 1;
             if self.depth > 32 {
@@ -190,5 +197,7 @@ mod tests {
             assert!(parse(text).unwrap_err().contains(part), "{text}");
         }
         assert!(parse(&"(".repeat(100_000)).is_err());
+        let chain = vec!["NetworkErrorRatio() > 1"; 100_000].join(" && ");
+        assert_eq!(parse(&chain).unwrap_err(), "too many conditions");
     }
 }

@@ -257,18 +257,16 @@ impl Pass<'_> {
     }
 
     fn sources(&mut self, subjects: &[Subject]) -> Vec<SourceGrant> {
-        let mut out: Vec<SourceGrant> = Vec::new();
+        // The first mention of each.
+        let mut out: BTreeMap<Principal, Origin> = BTreeMap::new();
         for (place, subject) in subjects.iter().enumerate() {
             let path = self.path(&["sources"]).index(place);
             let origin = Origin::field(self.object.clone(), path.clone());
             for principal in self.principals(subject, &path) {
-                if out.iter().all(|s| s.principal != principal) {
-                    out.push(SourceGrant { principal, origin: origin.clone() });
-                }
+                out.entry(principal).or_insert_with(|| origin.clone());
             }
         }
-        out.sort_by(|a, b| a.principal.cmp(&b.principal));
-        out
+        out.into_iter().map(|(principal, origin)| SourceGrant { principal, origin }).collect()
     }
 
     fn principals(&mut self, subject: &Subject, path: &FieldPath) -> Vec<Principal> {
@@ -348,6 +346,7 @@ impl Pass<'_> {
             return None;
         }
         let mut granted = Some(Granted::default());
+        let mut seen = BTreeSet::new();
         for (place, rule) in target.rules.iter().enumerate() {
             let path = self.path(&[list]).index(place);
             let origin = Origin::field(self.object.clone(), path.clone());
@@ -356,7 +355,10 @@ impl Pass<'_> {
             let inert = "so the TrafficTarget allows nothing";
             match &*rule.kind {
                 "HTTPRouteGroup" => {
-                    let matches = self.group_rule(rule, &name, routes, &path);
+                    // A rule that stands again adds nothing but its size.
+                    let again = !seen.insert((&rule.name, &rule.matches));
+                    let matches =
+                        if again { Vec::new() } else { self.group_rule(rule, &name, routes, &path) };
                     if let Some(granted) = &mut granted {
                         granted.http.push(origin);
                         granted.matches.extend(matches);
@@ -424,10 +426,11 @@ impl Pass<'_> {
             return group.all().cloned().collect();
         };
         let mut out: Vec<HttpMatch> = Vec::new();
+        let mut seen = BTreeSet::new();
         for (place, wanted) in names.iter().enumerate() {
             let at = path.clone().field("matches").index(place);
             match group.named(wanted) {
-                Ok(found) => out.extend(found.filter(|m| !out.contains(m)).cloned()),
+                Ok(found) => out.extend(found.filter(|_| seen.insert(wanted)).cloned()),
                 Err(NameFault::Ambiguous) => {
                     let message = format!(
                         "the name `{wanted}` stands twice in HTTPRouteGroup `{name}` and allows nothing"

@@ -134,7 +134,7 @@ fn one<'h>(
     let mut refused = Vec::new();
     let mut seen = BTreeSet::new();
     for (name, text) in source.headers.iter().flatten() {
-        let at = path.clone().field("headers");
+        let at = path.clone().field("headers").key(name.clone());
         match header_name(name) {
             Err(why) => refused.push(Diagnostic::new(
                 codes::BAD_HEADER,

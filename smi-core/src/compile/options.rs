@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::cluster::Cluster;
+use crate::hub::names::Namespace;
 use crate::ir::{Mode, PortTable, Settings};
 
 /// What a compilation depends on beside its input.
@@ -63,14 +65,17 @@ pub enum MeshMode {
 }
 
 impl MeshMode {
-    /// Mode of a namespace with these labels.
+    /// Mode of a namespace.
+    // SPEC: S21. Where it cannot be known whether the label is there, access is enforced, so that a mistake in a Namespace opens nothing.
+    // Test: s21_an_unclear_namespace_is_enforced.
     #[must_use]
-    pub fn of(&self, labels: Option<&std::collections::BTreeMap<Arc<str>, Arc<str>>>) -> Mode {
+    pub fn of(&self, cluster: &Cluster, namespace: &Namespace) -> Mode {
         match self {
             Self::Enforce => Mode::Enforce,
             Self::Permissive => Mode::Permissive,
             Self::EnforceLabelled { key, value } => {
-                if labels.and_then(|l| l.get(key)) == Some(value) {
+                let labelled = cluster.namespaces.get(namespace).and_then(|l| l.get(key)) == Some(value);
+                if labelled || cluster.unclear_namespaces.contains(namespace) {
                     Mode::Enforce
                 } else {
                     Mode::Permissive

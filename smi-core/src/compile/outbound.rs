@@ -213,6 +213,16 @@ impl Pass<'_> {
         for (place, reference) in references.iter().enumerate() {
             let path = FieldPath::root().fields(&["spec", "matches"]).index(place);
             let name = self.in_namespace(&reference.name);
+            // SPEC: S17. Of a foreign group it is another kind, whatever it is called. Test: s17_a_condition_of_a_foreign_group_is_unresolved.
+            if let Some(group) =
+                reference.api_group.as_deref().filter(|g| !matches!(*g, "" | "specs.smi-spec.io"))
+            {
+                let message = format!("the group `{group}` is unknown, so the split is not accepted");
+                let help = Some("leave `apiGroup` out, or write `specs.smi-spec.io`".into());
+                self.fault(codes::SPLIT_GROUP_MISSING, path.field("apiGroup"), message, help);
+                out = None;
+                continue;
+            }
             if &*reference.kind != "HTTPRouteGroup" {
                 let message =
                     format!("the kind `{}` is unknown, so the split is not accepted", reference.kind);
@@ -245,6 +255,7 @@ impl Pass<'_> {
     fn backends(&mut self, split: &TrafficSplit) -> Option<Vec<(Namespaced, u64, usize)>> {
         let list = FieldPath::root().fields(&["spec", "backends"]);
         let mut out: Vec<(Namespaced, u64, usize)> = Vec::new();
+        let mut places: BTreeMap<Namespaced, usize> = BTreeMap::new();
         let mut sound = true;
         for (place, backend) in split.backends.iter().enumerate() {
             let name = self.in_namespace(&backend.service);
@@ -269,7 +280,8 @@ impl Pass<'_> {
                 );
                 continue;
             }
-            match out.iter_mut().find(|(n, ..)| *n == name) {
+            let first = *places.entry(name.clone()).or_insert(out.len());
+            match out.get_mut(first) {
                 Some((_, sum, _)) => *sum += u64::from(weight),
                 None => out.push((name, u64::from(weight), place)),
             }
@@ -313,6 +325,15 @@ fn targets(
         let alive =
             |(pool, ..): &(PoolKey, u64, usize)| pools.get(pool).is_some_and(|p| p.ready().next().is_some());
         if usable.iter().any(|u| u.1 > 0 && alive(u)) {
+            // SPEC: S20. Never in silence. Test: s20_dropped_backends_are_named.
+            for (pool, weight, place) in usable.iter().filter(|u| u.1 > 0 && !alive(u)) {
+                let path = list.clone().index(*place).field("service");
+                let message = format!(
+                    "Service `{}` has no ready endpoint on port {port}, so the others share its weight of {weight}",
+                    pool.service
+                );
+                report.push(Diagnostic::new(codes::SPLIT_BACKEND_UNUSABLE, &accepted.object, path, message));
+            }
             usable.retain(alive);
         }
     }

@@ -45,7 +45,20 @@ pub(super) fn services(
                 })
             };
             let policy = match protocol {
-                Protocol::Http(_) => Some(settings.policy(&pool, has_pool)).filter(|p| *p != *plain),
+                Protocol::Http(_) => {
+                    let policy = settings.policy(&pool, has_pool);
+                    if let Some((other, origin)) = settings.unmirrored(&policy) {
+                        let message =
+                            format!("`{}` has no port {}, which is not mirrored", other.name, port.port);
+                        report.push(Diagnostic::new(
+                            codes::BAD_ANNOTATION,
+                            &object,
+                            origin.path.clone(),
+                            message,
+                        ));
+                    }
+                    Some(policy).filter(|p| *p != *plain)
+                }
                 Protocol::Tcp | Protocol::Udp => None,
             };
             let policy = policy.map_or_else(|| plain.clone(), Arc::new);
@@ -60,7 +73,7 @@ pub(super) fn services(
                 ServicePort { protocol, decided_by, routes: vec![route], policy },
             );
         }
-        let mode = options.mode.of(cluster.namespaces.get(&name.namespace));
+        let mode = options.mode.of(cluster, &name.namespace);
         let origin = Origin::object(object);
         out.insert(name.clone(), Service { addresses: service.addresses.clone(), mode, ports, origin });
     }

@@ -184,3 +184,134 @@ status: {phase: Running, podIP: 10.0.0.2}
     let endpoints: Vec<_> = compiled.ir.pools.values().flat_map(|p| &p.endpoints).collect();
     assert_eq!(endpoints.iter().map(|e| &e.workload).collect::<Vec<_>>(), [&None]);
 }
+
+#[test]
+fn s17_a_condition_of_a_foreign_group_is_unresolved() {
+    let text = "
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: a}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: {name: g, namespace: a}
+spec: {matches: [{name: m, pathRegex: /x}]}
+---
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: {name: s, namespace: a}
+spec: {service: web, backends: [{service: web, weight: 1}], matches: [{apiGroup: example.com, kind: HTTPRouteGroup, name: g}]}
+";
+    let compiled = compiled(text, &CompileOptions::default());
+    let found: Vec<_> = compiled.report.iter().map(|d| (d.code.id, d.path.to_string())).collect();
+    assert_eq!(found, [("SMI0306", "spec.matches[0].apiGroup".to_owned())]);
+    assert!(compiled.ir.services.values().flat_map(|s| s.ports.values()).all(|p| p.routes.len() == 1));
+}
+
+#[test]
+fn s20_dropped_backends_are_named() {
+    let service = |name: &str, address: &str| {
+        format!(
+            "---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: a}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: a, labels: {{app: {name}}}}}
+spec: {{containers: [{{name: c}}]}}
+status: {{{address}}}
+"
+        )
+    };
+    let text = format!(
+        "{}{}---
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: {{name: s, namespace: a}}
+spec: {{service: live, backends: [{{service: live, weight: 1}}, {{service: dead, weight: 9}}]}}
+",
+        service("live", "podIP: 10.0.0.1, phase: Running"),
+        service("dead", "phase: Pending"),
+    );
+    let options = CompileOptions { dead_backends: super::DeadBackends::Drop, ..CompileOptions::default() };
+    let dropped = compiled(&text, &options);
+    let found: Vec<_> = dropped.report.iter().map(|d| (d.code.id, d.path.to_string())).collect();
+    assert_eq!(found, [("SMI0303", "spec.backends[1].service".to_owned())]);
+    assert!(compiled(&text, &CompileOptions::default()).report.diagnostics.is_empty());
+}
+
+#[test]
+fn s21_an_unclear_namespace_is_enforced() {
+    use crate::ir::Mode;
+
+    let options = CompileOptions {
+        mode: super::MeshMode::EnforceLabelled { key: "mesh".into(), value: "on".into() },
+        ..CompileOptions::default()
+    };
+    let mode = |namespaces: &str| {
+        let text = format!(
+            "apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: a}}
+spec: {{ports: [{{name: http, port: 80}}]}}
+{namespaces}"
+        );
+        compiled(&text, &options).ir.services.values().map(|s| s.mode).next()
+    };
+    let namespace = |labels: &str| {
+        format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: a, labels: {labels}}}\n")
+    };
+    assert_eq!(mode(""), Some(Mode::Permissive));
+    assert_eq!(mode(&namespace("{mesh: 'on'}")), Some(Mode::Enforce));
+    // `on` without quotes is a boolean, and no label.
+    assert_eq!(mode(&namespace("{mesh: on}")), Some(Mode::Enforce));
+    let both = namespace("{mesh: 'on'}") + &namespace("{mesh: 'off'}");
+    assert_eq!(mode(&both), Some(Mode::Enforce));
+}
+
+#[test]
+fn s28_empty_schemes_of_a_binding_are_named() {
+    let binding = |schemes: &str| {
+        let text = format!(
+            "apiVersion: access.smi-spec.io/v1alpha4
+kind: IdentityBinding
+metadata: {{name: b, namespace: a}}
+spec: {{schemes: {schemes}}}
+"
+        );
+        let compiled = compiled(&text, &CompileOptions::default());
+        compiled.report.iter().map(|d| format!("{} {}", d.code.id, d.path)).collect::<Vec<_>>()
+    };
+    assert_eq!(binding("{serviceAccount: ''}"), ["SMI0409 spec.schemes"]);
+    assert_eq!(
+        binding("{podLabelSelector: {matchLabels: {}}, serviceAccount: web}"),
+        ["SMI0408 spec.schemes"]
+    );
+    assert_eq!(
+        binding("{podLabelSelector: {matchLabels: {}}, spiffeIdentities: ['spiffe://x/ns/a/sa/b']}"),
+        ["SMI0409 spec.schemes.podLabelSelector"]
+    );
+}
+
+#[test]
+fn s32_probes_are_asked_for_in_their_canonical_form() {
+    let text = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: a}
+spec:
+  containers:
+  - name: c
+    livenessProbe: {httpGet: {port: 8080, path: 'healthz?full=1'}}
+    readinessProbe: {httpGet: {port: 8080, path: //ready}}
+status: {phase: Running, podIP: 10.0.0.1}
+";
+    let options = CompileOptions { allow_probes: true, ..CompileOptions::default() };
+    let probes = compiled(text, &options).ir.workloads.into_values().flat_map(|w| w.probes);
+    let paths: Vec<_> = probes.filter_map(|p| p.path).collect();
+    assert_eq!(paths.iter().map(|p| &**p).collect::<Vec<_>>(), ["/healthz", "/ready"]);
+}

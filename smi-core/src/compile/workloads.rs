@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{CompileOptions, codes};
-use crate::cluster::{self, Cluster, PodId};
+use crate::cluster::{self, Cluster, PodId, Probe};
 use crate::diag::{Diagnostic, FieldPath, Report};
+use crate::eval::path::canonical_path;
 use crate::hub::names::{Name, Namespace, Namespaced};
 use crate::hub::{Hub, IdentityBinding};
 use crate::ir::{Pod, Workload, WorkloadId};
@@ -75,12 +76,12 @@ pub(super) fn workloads(
                 })
                 .clone();
             let entry = workloads.entry(workload.clone()).or_insert_with(|| Workload {
-                mode: options.mode.of(cluster.namespaces.get(namespace)),
+                mode: options.mode.of(cluster, namespace),
                 grants: BTreeSet::new(),
                 probes: BTreeSet::new(),
             });
             if options.allow_probes {
-                entry.probes.extend(pod.probes.iter().cloned());
+                entry.probes.extend(pod.probes.iter().filter_map(|probe| canonical(probe, options)));
             }
             last = Some((id, pod, workload.clone()));
             workload
@@ -99,6 +100,18 @@ pub(super) fn workloads(
         }
     }
     Workloads { pods: pods.into_iter().collect(), callers, shared, workloads, by_account, by_binding }
+}
+
+/// The probe with the path that the kubelet's request has (S9, S32): it may be written without its slash, and with a query.
+fn canonical(probe: &Probe, options: &CompileOptions) -> Option<Probe> {
+    let path = match &probe.path {
+        None => None,
+        Some(path) => {
+            let slash = if path.starts_with('/') { "" } else { "/" };
+            Some(canonical_path(&format!("{slash}{path}"), options.settings.encoded_slashes).ok()?.into())
+        }
+    };
+    Some(Probe { port: probe.port, path })
 }
 
 // SPEC: S29. An address of pods of different identity is nobody.
@@ -156,6 +169,13 @@ fn check_binding(binding: &IdentityBinding, report: &mut Report) {
             &binding.object_ref(),
             path,
             "the binding names nobody",
+        ));
+    } else if binding.pod_labels.is_some() && empty_labels {
+        report.push(Diagnostic::new(
+            codes::BINDING_EMPTY,
+            &binding.object_ref(),
+            path.field("podLabelSelector"),
+            "an empty label selector names nobody",
         ));
     }
 }

@@ -1,11 +1,20 @@
 //! Names that were probably meant.
 
+/// Longer names than Kubernetes has are not compared, as cost grows with the product of lengths.
+const LONG: usize = 253;
+
+/// More names than this are not looked at: an input may have as many wrong names as right ones.
+const MANY: usize = 1000;
+
 /// The known name nearest to a wanted one, if it is near enough to be worth saying: at most a third of its letters differ. Letter case
 /// counts less than a letter. Of equally near names the first in the given order is taken; if none is near, the first that begins like the
 /// wanted one (`match`, `matches`).
 #[must_use]
 pub fn closest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let known: Vec<&str> = known.filter(|name| *name != wanted).collect();
+    if wanted.len() > LONG {
+        return None;
+    }
+    let known: Vec<&str> = known.filter(|name| *name != wanted && name.len() <= LONG).take(MANY).collect();
     let letters = wanted.chars().count().max(1);
     // In halves, so that a difference in case is half a letter.
     let limit = (2 * letters / 3).max(2);

@@ -126,7 +126,8 @@ fn read_text(
 ) {
     for piece in yaml::pieces(text) {
         let Some(content) = text.get(piece.clone()) else { continue };
-        if let Some(bad) = bad_bytes.iter().find(|bad| piece.contains(&bad.start)) {
+        let next = bad_bytes.partition_point(|bad| bad.start < piece.start);
+        if let Some(bad) = bad_bytes.get(next).filter(|bad| piece.contains(&bad.start)) {
             let message = "the document has bytes that are not UTF-8";
             let span = Span { source, start: to_u32(bad.start), end: to_u32(bad.end) };
             objects.report.push(Diagnostic::general(codes::NOT_UTF8, message).with_span(span));

@@ -178,7 +178,13 @@ impl Objects {
                 self.cluster.extend(decoded.object);
                 self.report.append(decoded.report);
             }
-            Err(error) => self.refuse(item, cluster::codes::MALFORMED, &error),
+            Err(error) => {
+                self.refuse(item, cluster::codes::MALFORMED, &error);
+                let name = item.object_ref();
+                if name.group.is_empty() && name.kind == "Namespace" {
+                    self.cluster.push(ClusterObject::UnclearNamespace(Namespace::from(name.name.as_str())));
+                }
+            }
         }
     }
 

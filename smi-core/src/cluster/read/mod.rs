@@ -57,6 +57,8 @@ pub enum ClusterObject {
         /// Its labels.
         labels: BTreeMap<Arc<str>, Arc<str>>,
     },
+    /// v1 Namespace that exists and cannot be read.
+    UnclearNamespace(Namespace),
 }
 
 impl ClusterObject {
@@ -69,7 +71,9 @@ impl ClusterObject {
             Self::Endpoints { service, .. } => Kind::Endpoints.object_ref(service.clone()),
             Self::Pod { id, .. } => id.object_ref(),
             Self::Account(name) => Kind::ServiceAccount.object_ref(name.clone()),
-            Self::Namespace { name, .. } => Kind::Namespace.object_ref(Namespaced::new("", name.as_str())),
+            Self::Namespace { name, .. } | Self::UnclearNamespace(name) => {
+                Kind::Namespace.object_ref(Namespaced::new("", name.as_str()))
+            }
         }
     }
 }

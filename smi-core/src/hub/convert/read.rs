@@ -56,7 +56,8 @@ impl HubObject {
                     meta,
                     pod_labels: schemes.pod_label_selector.map(|s| s.match_labels.unwrap_or_default()),
                     spiffe_ids: schemes.spiffe_identities,
-                    service_account: schemes.service_account,
+                    // SPEC: S28. Go omits an empty text, so that it is absent; it is not read as `default`, which it would open.
+                    service_account: schemes.service_account.filter(|account| !account.is_empty()),
                 })
             }
             AnyObject::HttpRouteGroupV1alpha1(o) => group(meta, &o.matches),

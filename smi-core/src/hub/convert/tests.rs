@@ -56,7 +56,8 @@ fn s2_widening_is_refused_or_narrowed_without_the_annotation() {
         let narrowed = convert(&object(text), to, &narrow).unwrap();
         assert!(narrowed.report.iter().any(|d| d.code == codes::NARROWS));
         if let AnyObject::TrafficTargetV1alpha3(t) = &narrowed.object {
-            assert_eq!(t.spec.as_ref().unwrap().rules, []);
+            let spec = t.spec.as_ref().unwrap();
+            assert_eq!((spec.rules.len(), spec.sources.len()), (0, 0));
         } else if let AnyObject::TrafficSplitV1alpha2(s) = &narrowed.object {
             assert_eq!(&*s.spec.as_ref().unwrap().backends[0].service, "root");
         } else {
@@ -177,7 +178,9 @@ fn s2_headers_are_not_lost_in_v1alpha1() {
     let refuse = ConvertOptions { annotate: false, ..Default::default() };
     assert!(matches!(convert(&object(HEADERS), "v1alpha1", &refuse), Err(ConvertError::Refused(_))));
     let there = convert(&object(HEADERS), "v1alpha1", &ConvertOptions::default()).unwrap().object;
-    assert_eq!(value(&there)["matches"].as_array().unwrap().len(), 1);
+    let matches = &value(&there)["matches"];
+    assert_eq!(matches[0], serde_json::json!({"name": "m", "pathRegex": "$."}));
+    assert_eq!(matches[1], serde_json::json!({"name": "n", "pathRegex": "/"}));
     assert_eq!(convert(&there, "v1alpha3", &ConvertOptions::default()).unwrap().object, object(HEADERS));
 }
 
@@ -204,4 +207,49 @@ fn s1_an_empty_namespace_is_the_default_one() {
 fn s1_an_object_of_another_kind_is_not_read() {
     let text = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"x"}}"#;
     assert!(serde_json::from_str::<crate::api::split::v1alpha4::TrafficSplit>(text).is_err());
+}
+
+#[test]
+fn s2_what_is_narrowed_is_inert_in_every_mesh() {
+    let udp =
+        TARGET.replace("v1alpha2", "v1alpha4").replace(",\"port\":8080", "").replace("TCPRoute", "UDPRoute");
+    let binding = udp
+        .replace("UDPRoute", "TCPRoute")
+        .replace(r#"{"kind":"ServiceAccount","name":"d"}"#, r#"{"kind":"IdentityBinding","name":"d"}"#);
+    for (text, to) in [(TARGET, "v1alpha3"), (&udp, "v1alpha2"), (&binding, "v1alpha3")] {
+        let there = convert(&object(text), to, &ConvertOptions::default()).unwrap().object;
+        let spec = &value(&there)["spec"];
+        // Empty rules open everything to the sources in Traefik Mesh, empty sources to everybody in Open Service Mesh; the official CRD
+        // wants a destination with kind and name. So the destination is an account that nobody can have.
+        assert_eq!(spec["rules"], serde_json::json!([]), "{text}");
+        assert_eq!(spec["sources"], serde_json::json!([]), "{text}");
+        assert_eq!(
+            spec["destination"],
+            serde_json::json!({"kind": "ServiceAccount", "name": "nobody~"}),
+            "{text}"
+        );
+        let back = convert(&there, object(text).info().version, &ConvertOptions::default()).unwrap();
+        assert_eq!(back.object, object(text));
+    }
+}
+
+#[test]
+fn s2_a_match_that_cannot_be_said_takes_nothing() {
+    // The name stands twice and so is unresolved (S26); without one of them it would be resolved.
+    let twice = HEADERS.replace(r#""name":"n""#, r#""name":"m""#);
+    let there = convert(&object(&twice), "v1alpha1", &ConvertOptions::default()).unwrap().object;
+    assert_eq!(value(&there)["matches"].as_array().unwrap().len(), 2);
+    let nothing = crate::ir::Pattern::path("$.").unwrap();
+    for path in ["/", "/a", ""] {
+        assert!(!nothing.is_match(path.as_bytes()));
+    }
+}
+
+#[test]
+fn s2_ports_of_sources_are_not_lost_in_silence() {
+    let text =
+        TARGET.replace(",\"port\":8080", "").replace(r#""namespace":"b"}"#, r#""namespace":"b","port":80}"#);
+    let plain = ConvertOptions { annotate: false, ..Default::default() };
+    let there = convert(&object(&text), "v1alpha3", &plain).unwrap();
+    assert_eq!(there.report.iter().map(|d| d.code).collect::<Vec<_>>(), [codes::RESPELLS]);
 }

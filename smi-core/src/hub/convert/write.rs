@@ -6,6 +6,12 @@ use crate::diag::FieldPath;
 use crate::hub::names::Transport;
 use crate::hub::{PortRoute, RouteGroup, Rule, Subject, TrafficSplit, TrafficTarget};
 
+/// No service account can be called so.
+const NOBODY: &str = "nobody~";
+
+/// No path is matched by this, in any engine.
+const NO_PATH: &str = "$.";
+
 /// A wire object and what it cannot say.
 pub(super) struct Written {
     pub(super) object: AnyObject,
@@ -114,6 +120,7 @@ fn write_target(
     losses: &mut Vec<Loss>,
 ) -> AnyObject {
     let mut kept = target.rules.clone();
+    let mut inert = false;
     let has_port = matches!(version, "v1alpha1" | "v1alpha2");
     if !has_port && target.destination.as_ref().is_some_and(|d| d.port.is_some()) {
         losses.push(Loss {
@@ -121,9 +128,14 @@ fn write_target(
             path: path(&["spec", "destination", "port"]),
             message: format!("{version} has no `destination.port`, so the grant would hold on every port"),
         });
-        if narrow {
-            kept.clear();
-        }
+        inert |= narrow;
+    }
+    if !has_port && target.sources.iter().any(|s| s.port.is_some()) {
+        losses.push(Loss {
+            kind: LossKind::Respells,
+            path: path(&["spec", "sources"]),
+            message: format!("{version} has no `port` in sources, where it has no meaning"),
+        });
     }
     if has_port {
         let udp = |r: &Rule| &*r.kind == "UDPRoute";
@@ -135,15 +147,28 @@ fn write_target(
                 message: format!("{version} has no UDPRoute, so the rule `{}` would be left out", rule.name),
             });
         }
-        if narrow && kept.iter().any(udp) {
-            kept.clear();
-        }
+        inert |= narrow && kept.iter().any(udp);
         kept.retain(|r| !udp(r));
     }
-    let target = &subjects(target, version, narrow, losses);
-    if target.destination.is_none() || target.sources.is_empty() {
+    let mut sayable = subjects(target, version, narrow, losses);
+    inert |= narrow
+        && ((sayable.destination.is_none() && target.destination.is_some())
+            || (sayable.sources.is_empty() && !target.sources.is_empty()));
+    if inert {
+        // SPEC: S2. Without rules it would open its destination in Traefik Mesh, without sources in Open Service Mesh, and without
+        // destination the official CRD refuses it. Nobody can have this account. Test: s2_what_is_narrowed_is_inert_in_every_mesh.
         kept.clear();
+        sayable.sources.clear();
+        let namespace = target.destination.as_ref().and_then(|d| d.namespace.clone());
+        sayable.destination = Some(Subject {
+            kind: "ServiceAccount".into(),
+            group: None,
+            name: NOBODY.into(),
+            namespace,
+            port: None,
+        });
     }
+    let target = &sayable;
     match version {
         "v1alpha1" => access::v1alpha1::TrafficTarget::new(
             meta,
@@ -202,6 +227,7 @@ fn write_group(
     for (place, m) in group.matches.iter().enumerate() {
         let at = || path(&["spec", "matches"]).index(place).field("headers");
         let mut headers = m.headers.as_ref();
+        let mut path_regex = m.path_regex.clone();
         if version == "v1alpha1" && headers.is_some_and(|h| !h.is_empty()) {
             losses.push(Loss {
                 kind: LossKind::WidensOrNarrow,
@@ -212,15 +238,15 @@ fn write_group(
                 ),
             });
             if narrow {
-                continue;
+                // SPEC: S2. Leaving the match out could leave a group empty, which opens everything in Traefik Mesh, or make a name
+                // unique that stood twice (S26). Test: s2_a_match_that_cannot_be_said_takes_nothing.
+                path_regex = Some(NO_PATH.into());
             }
             headers = None;
         }
         let mut form = form;
-        let twice = |(place, (name, _)): (usize, &(_, _))| {
-            m.headers.iter().flatten().take(place).any(|(n, _)| n == name)
-        };
-        if form == HeaderForm::Map && headers.is_some_and(|h| h.iter().enumerate().any(twice)) {
+        let mut seen = std::collections::BTreeSet::new();
+        if form == HeaderForm::Map && headers.is_some_and(|h| !h.iter().all(|(name, _)| seen.insert(name))) {
             losses.push(Loss {
                 kind: LossKind::Respells,
                 path: at(),
@@ -230,7 +256,7 @@ fn write_group(
         }
         matches.push(specs::HttpMatch {
             name: m.name.clone(),
-            path_regex: m.path_regex.clone(),
+            path_regex,
             methods: m.methods.clone(),
             headers: headers.map(|entries| Headers { form, entries: entries.clone() }),
         });
