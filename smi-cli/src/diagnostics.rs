@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::ValueEnum;
 use serde_json::json;
-use smi_core::diag::{Diagnostic, Report, Severity, Span};
+use smi_core::diag::{Diagnostic, Report, Severity, SourceId, Span};
 use smi_core::load::Sources;
 
 /// Form of the findings.
@@ -189,15 +189,18 @@ fn github(diagnostic: &Diagnostic, sources: &Sources) -> String {
         Severity::Lint => "notice",
     };
     let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escape(text).replace(',', "%2C").replace(':', "%3A");
     let place = span(diagnostic, sources).map(|span| {
         let at = sources.line_column(span);
-        let file = escape(sources.name(span.source)).replace(',', "%2C").replace(':', "%3A");
-        format!(" file={file},line={},col={},title={}", at.line, at.column, diagnostic.code.id)
+        format!("file={},line={},col={},", property(sources.name(span.source)), at.line, at.column)
     });
+    let what = subject(diagnostic);
+    let what = if what.is_empty() { what } else { what + ": " };
     format!(
-        "::{kind}{}::{}",
+        "::{kind} {}title={}::{}",
         place.unwrap_or_default(),
-        escape(&format!("{}: {}", subject(diagnostic), diagnostic.message))
+        diagnostic.code.id,
+        escape(&format!("{what}{}", diagnostic.message))
     )
 }
 
@@ -212,29 +215,56 @@ fn sarif(report: &Report, sources: &Sources) -> serde_json::Value {
     rules.dedup();
     let rules: Vec<_> = rules
         .iter()
-        .map(|c| json!({ "id": c.id, "name": c.name, "shortDescription": { "text": c.summary }, "help": { "text": c.explanation, "markdown": c.explanation } }))
+        .map(|c| {
+            json!({
+                "id": c.id,
+                "name": c.name,
+                "shortDescription": { "text": c.summary },
+                "fullDescription": { "text": c.summary },
+                "help": { "text": c.explanation.trim(), "markdown": c.explanation.trim() },
+                "defaultConfiguration": { "level": level(c.severity) },
+            })
+        })
         .collect();
     let results: Vec<_> = report
         .iter()
         .map(|d| {
-            let mut result =
-                json!({ "ruleId": d.code.id, "level": level(d.severity), "message": { "text": d.message } });
-            if let (Some(span), Some(map)) = (span(d, sources), result.as_object_mut()) {
-                let at = sources.line_column(span);
-                map.insert(
-                    "locations".into(),
-                    json!([{ "physicalLocation": {
-                    "artifactLocation": { "uri": sources.name(span.source) },
-                    "region": { "startLine": at.line, "startColumn": at.column },
-                } }]),
-                );
-            }
-            result
+            let what = subject(d);
+            let what = if what.is_empty() { what } else { what + ": " };
+            // A result without a place is not shown at all, so what has none is told at the beginning of the first input.
+            let region = span(d, sources).map(|span| {
+                let (from, to) = (sources.line_column(span), sources.position(span.source, span.end));
+                (span.source, json!({
+                    "startLine": from.line, "startColumn": from.column, "endLine": to.line, "endColumn": to.column,
+                }))
+            });
+            let (source, region) = region.unwrap_or((SourceId(0), json!({ "startLine": 1 })));
+            json!({
+                "ruleId": d.code.id,
+                "level": level(d.severity),
+                "message": { "text": format!("{what}{}", d.message) },
+                "locations": [{ "physicalLocation": {
+                    "artifactLocation": { "uri": uri(sources.name(source)) },
+                    "region": region,
+                } }],
+            })
         })
         .collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [{ "tool": { "driver": { "name": "smi", "version": env!("CARGO_PKG_VERSION"), "rules": rules } }, "results": results }],
+        "runs": [{ "tool": { "driver": { "name": "smi", "version": env!("CARGO_PKG_VERSION"), "rules": rules } }, "columnKind": "unicodeCodePoints", "results": results }],
     })
+}
+
+/// A path as a relative reference of RFC 3986.
+fn uri(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        match char::from(byte) {
+            c if c.is_ascii_alphanumeric() || "/-._~".contains(c) => out.push(c),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }

@@ -1,0 +1,291 @@
+//! What the command prints and how it ends: help, findings in every form, exit codes, colours, fixes in place and through a pipe.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn command(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    for variable in ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn smi(arguments: &[&str]) -> Output {
+    command(env!("CARGO_BIN_EXE_smi"), arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Gives `text` to the command's standard input.
+fn piped(arguments: &[&str], text: &str) -> Output {
+    let mut command = command(env!("CARGO_BIN_EXE_smi"), arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// A new folder, removed with its owner.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("smi-command-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const BAD: &str = "tests/bad.yaml";
+
+/// A group, a target and what they need; nothing to say but one lint, which has a safe fix.
+const LINT: &str = "\
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: {name: api, namespace: shop}
+spec: {matches: [{name: items, pathRegex: /items$, methods: [GET]}]}
+---
+apiVersion: access.smi-spec.io/v1alpha3
+kind: TrafficTarget
+metadata: {name: t, namespace: shop}
+spec:
+  destination: {kind: ServiceAccount, name: cart, namespace: shop}
+  sources:
+  - kind: ServiceAccount
+    name: web
+  rules: [{kind: HTTPRouteGroup, name: api}]
+";
+
+#[test]
+fn help_of_every_verb() {
+    let help = stdout(&smi(&["--help"]));
+    insta::assert_snapshot!("help", help);
+    let verbs = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let verbs: Vec<&str> =
+        verbs.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    assert!(verbs.len() > 8 && verbs.contains(&"explain"), "{verbs:?}");
+    for verb in verbs.iter().filter(|verb| !verb.is_empty() && **verb != "help") {
+        let output = smi(&[verb, "--help"]);
+        assert_eq!(output.status.code(), Some(0), "{verb}");
+        insta::assert_snapshot!(format!("help-{verb}"), stdout(&output));
+        // The short help is a part of it.
+        assert!(smi(&[verb, "-h"]).status.success());
+    }
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_it_speaks_of_itself_as_kubectl_smi() {
+    let folder = Folder::new("plugin");
+    let plugin = folder.0.join("kubectl-smi");
+    std::fs::copy(env!("CARGO_BIN_EXE_smi"), &plugin).unwrap();
+    let help = stdout(&command(&plugin, &["--help"]).output().unwrap());
+    assert!(help.contains("Usage: kubectl smi <COMMAND>"), "{help}");
+    let help = stdout(&command(&plugin, &["check", "--help"]).output().unwrap());
+    assert!(help.contains("Usage: kubectl smi check "), "{help}");
+    let check = command(&plugin, &["check", BAD, "--output", "short"]).output().unwrap();
+    assert_eq!(check.stdout, smi(&["check", BAD, "--output", "short"]).stdout);
+}
+
+#[test]
+fn findings_in_every_form() {
+    for form in ["human", "short", "json", "sarif", "github"] {
+        let output = smi(&["check", BAD, "--output", form]);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""), "{form}");
+        let mut text = stdout(&output).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        if form == "sarif" {
+            // Explanations are in docs/codes.md.
+            let mut sarif: Value = serde_json::from_str(&text).unwrap();
+            for rule in sarif.pointer_mut("/runs/0/tool/driver/rules").unwrap().as_array_mut().unwrap() {
+                rule.as_object_mut().unwrap().remove("help").unwrap();
+            }
+            text = serde_json::to_string_pretty(&sarif).unwrap();
+        }
+        insta::assert_snapshot!(format!("findings-{form}"), text);
+    }
+}
+
+/// What GitHub's code scanning needs: `docs.github.com`, "SARIF support for code scanning".
+#[test]
+fn sarif_is_what_github_takes() {
+    let folder = Folder::new("sarif");
+    let odd = folder.file("with space ü#.yaml", "spec: [\n");
+    let sarif: Value =
+        serde_json::from_slice(&smi(&["check", BAD, &odd, "--output", "sarif"]).stdout).unwrap();
+    let at = |pointer: &str| sarif.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}"));
+    assert_eq!(at("/version"), "2.1.0");
+    assert!(at("/$schema").as_str().unwrap().ends_with("sarif-2.1.0.json"));
+    assert_eq!(at("/runs").as_array().unwrap().len(), 1);
+    assert_eq!(at("/runs/0/tool/driver/name"), "smi");
+    let rules = at("/runs/0/tool/driver/rules").as_array().unwrap();
+    let mut ids: Vec<&str> = Vec::new();
+    for rule in rules {
+        for text in ["/shortDescription/text", "/fullDescription/text", "/help/text", "/help/markdown"] {
+            assert!(!rule.pointer(text).unwrap().as_str().unwrap().is_empty(), "{rule}");
+        }
+        assert!(
+            ["error", "warning", "note"]
+                .contains(&rule.pointer("/defaultConfiguration/level").unwrap().as_str().unwrap())
+        );
+        ids.push(rule["id"].as_str().unwrap());
+    }
+    let mut unique = ids.clone();
+    unique.dedup();
+    assert_eq!(unique, ids);
+    let results = at("/runs/0/results").as_array().unwrap();
+    assert!(results.len() > 7, "{}", results.len());
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(BAD)).unwrap();
+    let mut odd_seen = false;
+    for result in results {
+        assert!(ids.contains(&result["ruleId"].as_str().unwrap()), "{result}");
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+        assert!(!result.pointer("/message/text").unwrap().as_str().unwrap().is_empty());
+        let place = result.pointer("/locations/0/physicalLocation").unwrap();
+        let uri = place.pointer("/artifactLocation/uri").unwrap().as_str().unwrap();
+        odd_seen |= uri.ends_with("/with%20space%20%C3%BC%23.yaml");
+        let number = |name: &str| usize::try_from(place["region"][name].as_u64().unwrap()).unwrap();
+        assert!(number("startLine") >= 1 && number("startColumn") >= 1);
+        assert!((number("startLine"), number("startColumn")) <= (number("endLine"), number("endColumn")));
+        if uri == BAD {
+            let line = text.lines().nth(number("startLine") - 1).unwrap();
+            assert!(number("startColumn") <= line.chars().count() + 1, "{result}");
+        }
+    }
+    assert!(odd_seen);
+}
+
+#[test]
+fn exit_codes() {
+    let folder = Folder::new("codes");
+    let (lint, bad) = (folder.file("lint.yaml", LINT), BAD);
+    let warning = folder.file("warning.yaml", &LINT.replace("[GET]", "[get]"));
+    for (arguments, code) in [
+        (vec!["check", lint.as_str()], 0),
+        (vec!["check", &lint, "--strict"], 0),
+        (vec!["check", &warning], 0),
+        (vec!["check", &warning, "--strict"], 1),
+        (vec!["check", bad], 1),
+        (vec!["compile", &lint], 0),
+        (vec!["compile", bad], 1),
+        (vec!["render", "--backend", "traefik", &lint], 0),
+        (vec!["render", "--backend", "traefik", bad], 1),
+        (vec!["convert", "--to", "split.smi-spec.io/v1alpha2", &lint], 0),
+        (vec!["convert", "--to", "split.smi-spec.io/v1alpha2", bad], 1),
+        (vec!["convert", "--to", "split.smi-spec.io/v7", &lint], 2),
+        (vec!["check", "no-such-file.yaml"], 2),
+        (vec!["check"], 2),
+        (vec!["check", &lint, "--diff"], 2),
+        (vec!["check", &lint, "--no-such-flag"], 2),
+        (vec!["explain", &lint, "--to", "nothing.shop"], 2),
+        (vec!["codes", "SMI9999"], 2),
+        (vec!["nonsense"], 2),
+        (vec!["--version"], 0),
+    ] {
+        let output = smi(&arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        if code == 2 {
+            assert!(stderr(&output).starts_with("error: ") && output.stdout.is_empty(), "{arguments:?}");
+        }
+    }
+}
+
+/// A pipe is no terminal; `CLICOLOR_FORCE` shows that there are colours, `NO_COLOR` forbids them even then.
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let coloured = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = command(env!("CARGO_BIN_EXE_smi"), arguments);
+        command.envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b)
+    };
+    for arguments in [&["check", BAD][..], &["compile", BAD], &["--help"]] {
+        assert!(!coloured(&[], arguments), "{arguments:?}");
+        assert!(coloured(&[("CLICOLOR_FORCE", "1")], arguments), "{arguments:?}");
+        assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], arguments), "{arguments:?}");
+    }
+    // Forms for programs have none whatever is asked for.
+    for form in ["json", "sarif", "github"] {
+        assert!(!coloured(&[("CLICOLOR_FORCE", "1")], &["check", BAD, "--output", form]), "{form}");
+    }
+}
+
+#[test]
+fn fixes_are_made_in_place_and_shown_as_a_diff() {
+    let folder = Folder::new("fix");
+    let file = folder.file("lint.yaml", LINT);
+    let mended = LINT.replace("name: web\n", "name: web\n    namespace: shop\n");
+    let diff = smi(&["check", "--fix", "--diff", &file]);
+    assert_eq!(diff.status.code(), Some(1));
+    let name = file.trim_start_matches('/');
+    let start = format!("--- a/{name}\n+++ b/{name}\n@@ -11,4 +11,5 @@\n");
+    assert!(stdout(&diff).starts_with(&start), "{}", stdout(&diff));
+    assert!(stdout(&diff).contains("\n     name: web\n+    namespace: shop\n"), "{}", stdout(&diff));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), LINT);
+    // The same file under two names is one file.
+    let fix = smi(&["check", "--fix", folder.0.to_str().unwrap(), &file]);
+    assert_eq!((fix.status.code(), stderr(&fix).as_str()), (Some(0), "1 finding mended\n"));
+    assert_eq!(stdout(&fix), "no findings\n");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), mended);
+    let again = smi(&["check", "--fix", &file]);
+    assert_eq!((again.status.code(), stderr(&again).as_str()), (Some(0), ""));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), mended);
+    let nothing = smi(&["check", "--fix", "--dry-run", &file]);
+    assert_eq!((nothing.status.code(), stdout(&nothing).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn standard_input_comes_out_mended() {
+    let output = piped(&["check", "--fix", "-"], LINT);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), LINT.replace("name: web\n", "name: web\n    namespace: shop\n"));
+    assert_eq!(stderr(&output), "no findings\n1 finding mended\n");
+    // What cannot be mended comes out as it was.
+    let bad = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad.yaml")).unwrap();
+    let output = piped(&["check", "--fix", "-", "--output", "short"], &bad);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("/items(/.*)?$") && stdout(&output).contains("service: web: v1"));
+    assert!(stderr(&output).contains("error[SMI0001]"), "{}", stderr(&output));
+}
+
+#[test]
+fn standard_input_is_read_by_every_verb() {
+    let store = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/cases/split/s15-weights-are-relative/input.yaml"),
+    )
+    .unwrap();
+    for arguments in [
+        &["check", "-"][..],
+        &["compile", "-"],
+        &["compile", "-", "--output", "json"],
+        &["render", "--backend", "traefik", "-"],
+        &["convert", "--to", "split.smi-spec.io/v1alpha1", "-"],
+    ] {
+        let output = piped(arguments, &store);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+        assert!(!output.stdout.is_empty());
+    }
+}
