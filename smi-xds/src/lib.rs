@@ -12,6 +12,9 @@
 //! - [`Server`]: gRPC around it. [`server::Observer`] hears of refusals, [`Server::clients`] tells how each client stands.
 //! - [`wire`]: the messages.
 //!
+//! - [`identity`]: certificates from files or from an issuer for development, as secrets, and a server that knows clients by them.
+//! - [`linked`]: references between resources, found in their bytes.
+//!
 //! Resources are of any type; nothing here knows SMI or how a configuration is rendered.
 //!
 //! ```no_run
@@ -27,7 +30,9 @@
 //! # }
 //! ```
 
+pub mod identity;
 pub mod kind;
+mod link;
 pub mod node;
 pub mod resource;
 pub mod server;
@@ -37,7 +42,9 @@ pub mod status;
 pub mod store;
 pub mod wire;
 
+pub use identity::{DevIssuer, FileSource, Identity, IdentitySource};
 pub use kind::TypeUrl;
+pub use link::linked;
 pub use node::{ByNodeId, Denied, NodeId, Peer, Placement};
 pub use resource::{Name, Reference, Resource, Version};
 pub use server::{Server, ServerOptions, Tls};

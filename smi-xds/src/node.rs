@@ -41,14 +41,14 @@ where
 /// A node's id as the parts that it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeId<'a> {
-    /// `sidecar~namespace~pod`.
+    /// `sidecar/namespace/pod`.
     Sidecar {
         /// Namespace of the pod.
         namespace: &'a str,
         /// Name of the pod.
         pod: &'a str,
     },
-    /// `node~name`, or anything else: a proxy of a node, all of which share a snapshot.
+    /// `node/name`, or a name without slash: a proxy of a node, all of which share a snapshot.
     Node(&'a str),
 }
 
@@ -56,7 +56,7 @@ impl<'a> NodeId<'a> {
     /// Reads a node's id.
     #[must_use]
     pub fn parse(id: &'a str) -> Option<Self> {
-        let mut parts = id.split('~');
+        let mut parts = id.split('/');
         let sound = |part: &&str| {
             let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
             !part.is_empty() && part.len() <= 253 && part.chars().all(letters)

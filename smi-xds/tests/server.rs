@@ -31,7 +31,7 @@ fn values(response: DeltaDiscoveryResponse) -> std::collections::BTreeSet<String
 async fn a_change_reaches_incremental_and_whole_streams() {
     let running = run().await;
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
-    let mut delta = subscribed(running.address, "node~one", CLUSTER).await;
+    let mut delta = subscribed(running.address, "node/one", CLUSTER).await;
     let mut sotw: Sotw = open(channel(running.address).await, SOTW).await.unwrap();
     sotw.send(DiscoveryRequest { node: node("two"), type_url: CLUSTER.into(), ..Default::default() }).await;
     assert_eq!(values(delta.next().await.unwrap()), set(&["a1"]));
@@ -63,28 +63,28 @@ async fn the_service_of_one_type_needs_no_type_and_refuses_another() {
 #[tokio::test]
 async fn groups_are_apart_and_a_node_without_snapshot_waits() {
     let running = run().await;
-    running.store.set("sidecar~shop~a", Snapshot::new([Resource::new(SECRET, "s", b"of a")]));
-    let mut a = subscribed(running.address, "sidecar~shop~a", SECRET).await;
-    let mut b = subscribed(running.address, "sidecar~shop~b", SECRET).await;
+    running.store.set("sidecar/shop/a", Snapshot::new([Resource::new(SECRET, "s", b"of a")]));
+    let mut a = subscribed(running.address, "sidecar/shop/a", SECRET).await;
+    let mut b = subscribed(running.address, "sidecar/shop/b", SECRET).await;
     assert_eq!(values(a.next().await.unwrap()), set(&["of a"]));
-    eventually("b is known", || running.store.demanded().contains_key("sidecar~shop~b")).await;
-    running.store.set("sidecar~shop~b", Snapshot::new([Resource::new(SECRET, "s", b"of b")]));
+    eventually("b is known", || running.store.demanded().contains_key("sidecar/shop/b")).await;
+    running.store.set("sidecar/shop/b", Snapshot::new([Resource::new(SECRET, "s", b"of b")]));
     assert_eq!(values(b.next().await.unwrap()), set(&["of b"]));
 }
 
 #[tokio::test]
 async fn a_disconnect_clears() {
     let running = run().await;
-    let stream = subscribed(running.address, "sidecar~shop~gone", CLUSTER).await;
+    let stream = subscribed(running.address, "sidecar/shop/gone", CLUSTER).await;
     eventually("it is known", || running.server.clients().len() == 1).await;
     let status = running.server.clients().remove(0);
-    assert_eq!(&*status.client.group, "sidecar~shop~gone");
+    assert_eq!(&*status.client.group, "sidecar/shop/gone");
     drop(stream);
     eventually("it is forgotten", || {
         running.server.clients().is_empty() && running.store.demanded().is_empty()
     })
     .await;
-    assert!(running.store.get("sidecar~shop~gone").is_none());
+    assert!(running.store.get("sidecar/shop/gone").is_none());
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn faulty_openings_are_refused_with_a_reason() {
             Code::InvalidArgument,
         ),
         (
-            DeltaDiscoveryRequest { node: node("sidecar~"), type_url: CLUSTER.into(), ..Default::default() },
+            DeltaDiscoveryRequest { node: node("sidecar/"), type_url: CLUSTER.into(), ..Default::default() },
             Code::PermissionDenied,
         ),
         (

@@ -16,12 +16,20 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
 use super::service::Service;
+use crate::identity::uri_names;
 use crate::node::Peer;
 
 /// TLS of a server. With a configuration that asks for certificates, clients are known by theirs.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    config: Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>,
+}
+
+impl Tls {
+    /// With a configuration that may be another for each connection.
+    pub(crate) fn changing(config: impl Fn() -> Arc<rustls::ServerConfig> + Send + Sync + 'static) -> Self {
+        Self { config: Arc::new(config) }
+    }
 }
 
 impl std::fmt::Debug for Tls {
@@ -32,7 +40,7 @@ impl std::fmt::Debug for Tls {
 
 impl From<Arc<rustls::ServerConfig>> for Tls {
     fn from(config: Arc<rustls::ServerConfig>) -> Self {
-        Self { acceptor: config.into() }
+        Self::changing(move || Arc::clone(&config))
     }
 }
 
@@ -81,12 +89,9 @@ async fn connection(
     socket.set_nodelay(true)?;
     let Some(tls) = tls else { return http(shared, socket, Peer::Anonymous, stop).await };
     let patience = shared.options.hello_timeout;
-    let stream = tokio::time::timeout(patience, tls.acceptor.accept(socket)).await??;
+    let stream = tokio::time::timeout(patience, TlsAcceptor::from((tls.config)()).accept(socket)).await??;
     let peer = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-        Some(certificate) => {
-            let parsed = webpki::EndEntityCert::try_from(certificate).map_err(std::io::Error::other)?;
-            Peer::Certified(parsed.valid_uri_names().map(str::to_owned).collect())
-        }
+        Some(certificate) => Peer::Certified(uri_names(certificate).map_err(std::io::Error::other)?.into()),
         None => Peer::Anonymous,
     };
     http(shared, stream, peer, stop).await

@@ -1,0 +1,142 @@
+//! Certificates that others write: `ca.crt`, and `NAMESPACE/SERVICEACCOUNT/tls.crt` with `tls.key`.
+//!
+//! Invariant: a pair is taken over as a whole, once it is sound: key and certificate belong together, are valid now, come from `ca.crt` and
+//! are of the SPIFFE ID their place says. Until then the pair before stays in use, so that half-written files do no harm.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::{Identity, IdentityError, IdentitySource, Trust, check, roots};
+
+/// A folder of certificates.
+#[derive(Debug)]
+pub struct FileSource {
+    folder: PathBuf,
+    domain: Arc<str>,
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct State {
+    authorities: Option<Arc<str>>,
+    identities: BTreeMap<String, Identity>,
+}
+
+impl FileSource {
+    /// The certificates of a trust domain in a folder, and what is wrong with them.
+    #[must_use]
+    pub fn open(folder: impl Into<PathBuf>, domain: &str) -> (Self, Vec<IdentityError>) {
+        let source = Self {
+            folder: folder.into(),
+            domain: domain.into(),
+            state: Mutex::default(),
+            changes: watch::Sender::new(0),
+        };
+        let faults = source.reload();
+        (source, faults)
+    }
+
+    /// Reads the folder again; call it when files may have changed. What is faulty stays as it was.
+    pub fn reload(&self) -> Vec<IdentityError> {
+        let mut faults = Vec::new();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let authorities =
+            match read(&self.folder.join("ca.crt")).and_then(|pem| roots("ca.crt", &pem).map(|_| pem)) {
+                Ok(pem) => Some(pem),
+                Err(fault) => {
+                    faults.push(fault);
+                    state.authorities.clone()
+                }
+            };
+        let mut identities = BTreeMap::new();
+        for (namespace, account, folder) in self.accounts(&mut faults) {
+            let id = format!("spiffe://{}/ns/{namespace}/sa/{account}", self.domain);
+            let read = read_pair(&folder).and_then(|identity| {
+                let authorities = authorities.as_deref().unwrap_or_default();
+                check(&identity, &id, authorities).map(|()| identity)
+            });
+            let identity = match read {
+                Ok(identity) => Some(identity),
+                Err(fault) => {
+                    faults.push(fault);
+                    state.identities.get(&id).cloned()
+                }
+            };
+            identities.extend(identity.map(|identity| (id, identity)));
+        }
+        let new = State { authorities, identities };
+        if *state != new {
+            *state = new;
+            drop(state);
+            self.changes.send_modify(|n| *n += 1);
+        }
+        faults
+    }
+
+    /// Folders of accounts, in order.
+    fn accounts(&self, faults: &mut Vec<IdentityError>) -> Vec<(String, String, PathBuf)> {
+        let mut found = Vec::new();
+        for namespace in folders(&self.folder, faults) {
+            for account in folders(&namespace, faults) {
+                let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
+                if let (Some(namespace), Some(name)) = (name(&namespace), name(&account)) {
+                    found.push((namespace, name, account));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl IdentitySource for FileSource {
+    fn identity(&self, spiffe_id: &str) -> Result<Identity, IdentityError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.identities.get(spiffe_id).cloned().ok_or_else(|| IdentityError::Unknown(spiffe_id.to_owned()))
+    }
+
+    fn trust(&self) -> Vec<Trust> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let trust = |authorities| Trust { domain: Arc::clone(&self.domain), authorities };
+        state.authorities.clone().map(trust).into_iter().collect()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+/// Certificate and key of one moment: the certificate is the same after the key was read.
+fn read_pair(folder: &Path) -> Result<Identity, IdentityError> {
+    let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
+    let chain = read(&certificate)?;
+    let identity = Identity { key: read(&key)?, chain };
+    if read(&certificate)? == identity.chain {
+        Ok(identity)
+    } else {
+        Err(IdentityError::unusable(certificate.display(), "it is being written"))
+    }
+}
+
+fn read(path: &Path) -> Result<Arc<str>, IdentityError> {
+    std::fs::read_to_string(path).map(Into::into).map_err(|e| IdentityError::unusable(path.display(), e))
+}
+
+/// Folders in a folder; hidden ones, such as Kubernetes' `..data`, are left out.
+fn folders(folder: &Path, faults: &mut Vec<IdentityError>) -> Vec<PathBuf> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) => {
+            faults.push(IdentityError::unusable(folder.display(), e));
+            return Vec::new();
+        }
+    };
+    let visible = |path: &PathBuf| path.file_name().is_some_and(|n| !n.to_string_lossy().starts_with('.'));
+    let mut found: Vec<PathBuf> =
+        entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).filter(visible).collect();
+    found.sort();
+    found
+}
