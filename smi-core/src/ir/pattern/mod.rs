@@ -6,8 +6,9 @@
 //! Values: paths are canonical (S9) and header values are single lines, so neither holds a line feed; `.*` therefore means anything.
 //! Source: the three engines' documentation, and their answers to the same patterns.
 //!
-//! - `portable`: what all three read alike · `lower`: exact texts and prefixes
+//! - `portable`: what all three read alike · `bytes`: and of bytes as of characters · `lower`: exact texts and prefixes
 
+mod bytes;
 mod lower;
 mod portable;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use regex_syntax::ast::{self, Ast, ClassPerlKind, Flag, GroupKind, LiteralKind, Visitor};
 
-use super::{Anchor, PatternFault};
+use super::{Anchor, PatternFault, bytes};
 
 /// RE2 and Go refuse repetitions that, multiplied through nesting, exceed this.
 const MAX_REPEAT: u32 = 1000;
@@ -47,7 +47,7 @@ pub(super) fn check(text: &str, anchor: Anchor) -> Result<String, PatternFault> 
         ));
     }
     walk.hex_escapes(&tree);
-    let Walk { mut edits, .. } = walk;
+    let Walk { mut edits, folds, .. } = walk;
     edits.sort_by_key(|(range, _)| range.start);
     let mut out = String::with_capacity(text.len() + 16);
     let mut at = 0;
@@ -57,7 +57,9 @@ pub(super) fn check(text: &str, anchor: Anchor) -> Result<String, PatternFault> 
         at = range.end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
-    Ok(out)
+    // Canonical paths are ASCII, where bytes are characters.
+    let spelt = if anchor == Anchor::Whole { bytes::spelt(&out, folds) } else { None };
+    Ok(spelt.unwrap_or(out))
 }
 
 fn fault(span: Range<usize>, message: impl Into<String>) -> PatternFault {

@@ -69,6 +69,29 @@ fn s8_characters_outside_ascii_are_bytes_to_envoy() {
 }
 
 #[test]
+fn s8_header_patterns_mean_the_same_of_bytes_and_of_characters() {
+    let spelt = |text: &str| {
+        let pattern = Pattern::value(text).unwrap();
+        let Lowered::Regex(text) = pattern.lowered() else { panic!("{:?}", pattern.lowered()) };
+        text.to_string()
+    };
+    // Repeated without end there is no difference; otherwise a character of two bytes is one to Go and two to Envoy.
+    assert_eq!(spelt("[^,]+"), "[^,]+");
+    assert_eq!(spelt("a.*b"), "a.*b");
+    assert_eq!(spelt("a.b"), r"a[\x00-\x09\x0b-\x7f]b");
+    assert_eq!(spelt("[^0-9a-z].*"), r"[\x00-\x2f\x3a-\x60\x7b-\x7f][^\x0a]*");
+    assert_eq!(spelt("(?s).{2}x|(?:.*y)"), r"[\x00-\x7f]{2,2}x|[^\n]*y");
+    assert_eq!(spelt("(?i)k9"), "[Kk]9");
+    assert!(
+        !Pattern::value("(?i)k").unwrap().is_match("\u{212a}".as_bytes()),
+        "the Kelvin sign is no `k` to Envoy"
+    );
+    assert!(!Pattern::value("a.b").unwrap().is_match("aéb".as_bytes()));
+    assert!(Pattern::value("a.*b").unwrap().is_match("aéb".as_bytes()));
+    assert!(Pattern::value("a.b").unwrap().is_match(b"a-b"));
+}
+
+#[test]
 fn s8_classes_are_ascii() {
     let pattern = Pattern::value(r"\d+[\w]\s").unwrap();
     assert!(pattern.is_match(b"12a "));
@@ -123,6 +146,25 @@ fn s9_escapes_match_in_either_case() {
 }
 
 proptest! {
+    /// Of ASCII, header patterns that are spelt anew mean what was written.
+    #[test]
+    fn s8_spelling_keeps_the_language(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "a", "K", "k|s", "(a|b)", "(?:a|b)*", ".", ".*", ".{2}", "[^a]", "[^a]+", "[a-c]", r"\W", r"\d?", "|", "(?i)",
+                "(?i:k)", "(?i:[^k])", "(?s:.)", "(?m:^)", "$", "(?:.|a)*", "(?:a.)*", "[[:^alpha:]]{1,2}", r"\-", "#",
+            ]),
+            0..6,
+        ),
+        value in "[abkKs#\\-1 ]{0,5}",
+    ) {
+        let text: String = parts.concat();
+        if let Ok(pattern) = Pattern::value(&text) {
+            let written = compiled(&text, Anchor::Whole).unwrap().is_match(value.as_bytes());
+            prop_assert_eq!(pattern.is_match(value.as_bytes()), written, "{}: {:?}", text, pattern.lowered());
+        }
+    }
+
     /// The plain forms say what the regular expression says.
     #[test]
     fn s8_lowering_keeps_the_language(text in "(\\^)?[/ab.]{0,5}(\\(\\.\\*\\)|\\.\\*|\\$|[ab]\\*|\\|a)?(\\$)?", value in "[/ab.]{0,7}", whole in any::<bool>()) {
