@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::limits::Limits;
 use super::tree::{Entry, Kind, Node};
@@ -19,7 +19,11 @@ pub struct Sources {
     sources: Vec<Source>,
     places: BTreeMap<ObjectRef, Part>,
     limits: Limits,
+    /// The part that was asked for last and, from the second time on, its tree: an object with many findings is not parsed for each.
+    last: Arc<Mutex<Option<Last>>>,
 }
+
+type Last = (Part, Option<Arc<Node<'static>>>);
 
 #[derive(Clone, Debug)]
 struct Source {
@@ -167,8 +171,27 @@ impl Sources {
             .or_else(|| self.places.iter().find(|(other, _)| same(other)).map(|(_, part)| part))
     }
 
-    /// Parses the part of a text that an object stands in.
+    /// The part of a text that an object stands in, as a tree.
     pub(super) fn with_root<T>(&self, part: &Part, use_root: impl FnOnce(&Node<'_>) -> T) -> Option<T> {
+        let Ok(mut last) = self.last.lock() else { return self.parsed(part, use_root) };
+        match &mut *last {
+            Some((same, tree)) if same == part => {
+                if tree.is_none() {
+                    *tree = Some(Arc::new(self.parsed(part, |root| root.to_owned_texts())?));
+                }
+                let tree = tree.clone()?;
+                drop(last);
+                Some(use_root(&tree))
+            }
+            other => {
+                *other = Some((*part, None));
+                drop(last);
+                self.parsed(part, use_root)
+            }
+        }
+    }
+
+    fn parsed<T>(&self, part: &Part, use_root: impl FnOnce(&Node<'_>) -> T) -> Option<T> {
         let text = self.text(part.source);
         if let Some((start, end)) = part.item {
             // An item of a block list begins in the middle of a line: indent it as far as it stood, so that its other lines fit.

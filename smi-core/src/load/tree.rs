@@ -73,6 +73,25 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The same tree with texts of its own.
+    pub(super) fn to_owned_texts(&self) -> Node<'static> {
+        let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+        let kind = match &self.kind {
+            Kind::Scalar(scalar) => Kind::Scalar(Text { text: owned(&scalar.text), plain: scalar.plain }),
+            Kind::Seq(items) => Kind::Seq(items.iter().map(Node::to_owned_texts).collect()),
+            Kind::Map(entries) => {
+                let entry = |e: &Entry<'_>| Entry {
+                    key: owned(&e.key),
+                    key_start: e.key_start,
+                    key_end: e.key_end,
+                    value: e.value.to_owned_texts(),
+                };
+                Kind::Map(entries.iter().map(entry).collect())
+            }
+        };
+        Node { start: self.start, end: self.end, kind }
+    }
+
     /// Whether this is null, which the API server treats as absent.
     #[must_use]
     pub fn is_null(&self) -> bool {
