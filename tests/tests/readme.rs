@@ -23,7 +23,9 @@ fn commands_print_what_the_readme_shows() {
             if let Some(arguments) = line.strip_prefix("cargo run -p smi-cli -- ") {
                 smi(root, &arguments.split(' ').collect::<Vec<_>>());
             } else {
-                assert!(line == "cargo xtask test" || line.starts_with("cargo xtask conform "), "{line}");
+                // What takes long or needs a proxy; `cargo xtask` itself knows the verbs.
+                let verb = line.strip_prefix("cargo xtask ").and_then(|rest| rest.split(' ').next());
+                assert!(matches!(verb, Some("test" | "conform" | "bench")), "{line}");
             }
         }
     }
