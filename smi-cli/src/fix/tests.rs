@@ -227,3 +227,49 @@ proptest! {
         }
     }
 }
+
+/// What `kubectl get -o yaml` and `-o json` print.
+#[test]
+fn items_of_lists_are_mended() {
+    let text = "\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: access.smi-spec.io/v1alpha3
+  kind: TrafficTarget
+  metadata: {name: t, namespace: shop}
+  spec:
+    destination: {kind: ServiceAccount, name: cart, namespace: shop}
+    sources:
+    - kind: ServiceAccount
+      name: web
+    rules: [{kind: TCPRoute, name: tcp, matches: [x,
+       z]}]
+- apiVersion: specs.smi-spec.io/v1alpha2
+  kind: HTTPRouteGroup
+  metadata: {name: g, namespace: shop}
+  matches:
+  - name: in-quotes
+    pathRegex: '/x'
+  - name: over-several-lines
+    pathRegex: >-
+      /metrics
+";
+    let wanted = text
+        .replace("      name: web\n", "      name: web\n      namespace: shop\n")
+        .replace(", matches: [x,\n       z]", "")
+        .replace("'/x'", "'/x(/.*)?$'");
+    let (got, count, codes) = fixed(text);
+    assert_eq!((got.as_str(), count), (wanted.as_str(), 3));
+    // Text over several lines is left to its author.
+    assert_eq!(codes.iter().filter(|c| **c == "SMI0251").count(), 1);
+    let json = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [{
+        "apiVersion": "access.smi-spec.io/v1alpha1", "kind": "TrafficTarget", "metadata": {"name": "t", "namespace": "shop"},
+        "destination": {"kind": "ServiceAccount", "name": "cart", "namespace": "shop"},
+        "sources": [{"kind": "ServiceAccount", "name": "web"}],
+    }]});
+    let json = serde_json::to_string_pretty(&json).unwrap();
+    let indent = json.lines().find(|l| l.contains("\"web\"")).unwrap().split('"').next().unwrap();
+    let wanted = json.replace("\"web\"", &format!("\"web\",\n{indent}\"namespace\": \"shop\""));
+    assert_eq!(fixed(&json).0, wanted);
+}

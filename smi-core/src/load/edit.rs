@@ -132,7 +132,16 @@ fn insert(text: &str, root: &Node<'_>, path: &FieldPath, value: &str) -> Option<
     };
     if text.get(at(parent.node.start)..)?.starts_with('{') {
         let place = last.value.end.max(last.key_end);
-        return Some((place, place, format!(", {key}: {value}")));
+        let before = text.get(line_start(text, last.key_start)..at(last.key_start))?;
+        // An entry to each line, as programs print it: the new one gets a line too.
+        let between = if before.trim().is_empty() && line_start(text, last.key_start) > at(parent.node.start)
+        {
+            let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+            format!(",{line_end}{before}")
+        } else {
+            ", ".to_owned()
+        };
+        return Some((place, place, format!("{between}{key}: {value}")));
     }
     // Below the last entry whose value is on its key's line.
     let on_its_line = |e: &&Entry<'_>| {
@@ -245,6 +254,10 @@ spec:
  "spec": {"sources": [{"kind": "ServiceAccount", "name": "web"}]}}"#;
         let got = edited(json, sources(0).field("namespace"), Some("\"shop\"")).unwrap();
         assert_eq!(got, json.replace("\"web\"", "\"web\", \"namespace\": \"shop\""));
+        let lines =
+            json.replace("{\"kind\": \"ServiceAccount\", ", "{\n    \"kind\": \"ServiceAccount\",\n    ");
+        let got = edited(&lines, sources(0).field("namespace"), Some("\"shop\"")).unwrap();
+        assert_eq!(got, lines.replace("\"web\"", "\"web\",\n    \"namespace\": \"shop\""));
     }
 
     #[test]
