@@ -40,11 +40,11 @@ impl Backend for Lines {
     fn render(&self, ir: &Ir, _target: &ProxyTarget) -> Rendered<Config> {
         let mut lines = Vec::new();
         for (name, service) in &ir.services {
-            for ((port, _), service_port) in &service.ports {
-                let Some(route) = service_port.routes.last() else { continue };
+            for port in &service.ports {
+                let Some(route) = port.routes.last() else { continue };
                 let targets: Vec<String> =
                     route.targets.iter().map(|t| format!("{}={}", t.pool, t.weight)).collect();
-                lines.push(format!("{name}:{port} -> {}", targets.join(" ")));
+                lines.push(format!("{name}:{} -> {}", port.port, targets.join(" ")));
             }
         }
         Rendered { output: Config(lines), report: Report::new() }

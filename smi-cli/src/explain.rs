@@ -103,14 +103,14 @@ fn payload(ir: &Ir, args: &ExplainArgs) -> anyhow::Result<Payload> {
         Some(text) => {
             text.parse().ok().and_then(Port::new).ok_or_else(|| anyhow::anyhow!("`{text}` is not a port"))?
         }
-        None => match found.ports.keys().collect::<Vec<_>>().as_slice() {
-            [(only, _)] => *only,
+        None => match found.ports.as_slice() {
+            [only] => only.port,
             _ => anyhow::bail!("Service `{service}` has several ports; say which, as `{}:80`", args.to),
         },
     };
-    let entry = found.ports.get(&(number, transport)).map(|p| (p, transport));
-    let entry = entry.or_else(|| found.ports.get(&(number, Transport::Udp)).map(|p| (p, Transport::Udp)));
-    let Some((port, _)) = entry else { anyhow::bail!("Service `{service}` has no port {number}") };
+    let entry = found.port(number, transport);
+    let entry = entry.or_else(|| found.port(number, Transport::Udp));
+    let Some(port) = entry else { anyhow::bail!("Service `{service}` has no port {number}") };
     Ok(match port.protocol {
         Protocol::Tcp => Payload::Tcp { service, port: number },
         Protocol::Udp => Payload::Udp { service, port: number },
@@ -190,7 +190,7 @@ impl Explanation<'_> {
 
     fn routed(&self, out: &mut String, routed: &Routed) -> std::fmt::Result {
         let service = self.ir.services.get(&routed.service);
-        let port = service.and_then(|s| s.ports.iter().find(|((n, _), _)| *n == routed.port).map(|(_, p)| p));
+        let port = service.and_then(|s| s.ports.iter().find(|p| p.port == routed.port));
         if let Some(port) = port {
             let by = text::decided(port.decided_by);
             writeln!(out, "protocol {} (by {by})", text::protocol(port.protocol))?;
@@ -237,7 +237,7 @@ impl Explanation<'_> {
     }
 
     fn at(&self, origin: &Origin) -> String {
-        match self.sources.caret(&origin.object, &origin.path) {
+        match self.sources.caret(&origin.object, &origin.path()) {
             Some(span) => format!("{origin} ({})", diagnostics::place(span, self.sources)),
             None => origin.to_string(),
         }

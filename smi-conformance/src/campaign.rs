@@ -267,7 +267,7 @@ fn classes(ir: &Ir, expected: &Distribution) -> Vec<Class> {
         let pods: BTreeSet<SocketAddr> = match outcome {
             Outcome::Served(pool, workload) => {
                 let endpoints = ir.pools.get(pool).into_iter().flat_map(|p| p.ready());
-                endpoints.filter(|e| e.workload == *workload).map(|e| e.address).collect()
+                endpoints.filter(|e| e.workload == *workload).map(|e| e.socket()).collect()
             }
             Outcome::BadRequest | Outcome::NotFound | Outcome::Forbidden | Outcome::Unavailable => {
                 BTreeSet::new()

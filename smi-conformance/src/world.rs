@@ -273,7 +273,7 @@ pub fn request(random: &mut Random, ir: &Ir) -> Request {
         .services
         .get(&service)
         .into_iter()
-        .flat_map(|s| s.ports.iter().map(|((n, _), p)| (*n, p.protocol)))
+        .flat_map(|s| s.ports.iter().map(|p| (p.port, p.protocol)))
         .collect();
     let tcp = ports.iter().find(|(_, protocol)| *protocol == Protocol::Tcp).filter(|_| random.chance(15));
     if let Some((port, _)) = tcp {

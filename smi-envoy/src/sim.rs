@@ -51,7 +51,7 @@ impl<'a> Simulator<'a> {
         let mut leaves = BTreeMap::new();
         for (key, pool) in &ir.pools {
             for endpoint in &pool.endpoints {
-                let Some(port) = Port::new(endpoint.address.port()) else { continue };
+                let port = endpoint.port;
                 for spoken in render::SPOKEN {
                     let name = render::cluster_name(key, Some((endpoint.workload.as_ref(), port)), spoken);
                     leaves.insert(name, (key.clone(), endpoint.workload.clone()));
@@ -209,11 +209,11 @@ impl<'a> Simulator<'a> {
     /// Whose an endpoint of a UDP service is. Where several of its backends have it, it counts for the first by name, as one cluster
     /// holds them all.
     fn behind(&self, service: &Namespaced, port: Port, address: SocketAddr) -> Option<Outcome> {
-        let port = self.ir.services.get(service)?.ports.get(&(port, Transport::Udp))?;
+        let port = self.ir.services.get(service)?.port(port, Transport::Udp)?;
         let pools = port.routes.last()?.targets.iter().filter(|t| t.weight > 0).map(|t| &t.pool);
         let mut found: Vec<Outcome> = pools
             .filter_map(|key| {
-                let endpoint = self.ir.pools.get(key)?.ready().find(|e| e.address == address)?;
+                let endpoint = self.ir.pools.get(key)?.ready().find(|e| e.socket() == address)?;
                 Some(Outcome::Served(key.clone(), endpoint.workload.clone()))
             })
             .collect();

@@ -110,7 +110,7 @@ fn serve_tcp(at: SocketAddr, answer: Option<&'static str>) {
 fn serve(ir: &Ir) {
     for (key, pool) in &ir.pools {
         for endpoint in pool.ready() {
-            let at = endpoint.address;
+            let at = endpoint.socket();
             if at.port() == 5353 {
                 let socket = UdpSocket::bind(at).unwrap();
                 std::thread::spawn(move || {
@@ -225,7 +225,7 @@ fn visible(ir: &Ir, outcome: &Outcome) -> BTreeSet<String> {
         Outcome::Served(pool, workload) => ir.pools[pool]
             .ready()
             .filter(|e| e.workload == *workload)
-            .map(|e| format!("200 pod {}", e.address.ip()))
+            .map(|e| format!("200 pod {}", e.address))
             .collect(),
     }
 }

@@ -38,9 +38,9 @@ const TARGETS: [&str; 8] =
 fn requests(ir: &Ir) -> Vec<Request> {
     let mut payloads = Vec::new();
     for (service, found) in &ir.services {
-        for ((port, _), service_port) in &found.ports {
-            let (service, port) = (service.clone(), *port);
-            match service_port.protocol {
+        for found in &found.ports {
+            let (service, port) = (service.clone(), found.port);
+            match found.protocol {
                 Protocol::Tcp => payloads.push(Payload::Tcp { service, port }),
                 Protocol::Udp => payloads.push(Payload::Udp { service, port }),
                 Protocol::Http(_) => {

@@ -44,10 +44,8 @@ impl<'a> Simulator<'a> {
         let mut leaves = BTreeMap::new();
         for (key, pool) in &ir.pools {
             for endpoint in &pool.endpoints {
-                if let Some(port) = Port::new(endpoint.address.port()) {
-                    let leaf = name::group(key, endpoint.workload.as_ref(), port);
-                    leaves.insert(leaf, (key.clone(), endpoint.workload.clone()));
-                }
+                let leaf = name::group(key, endpoint.workload.as_ref(), endpoint.port);
+                leaves.insert(leaf, (key.clone(), endpoint.workload.clone()));
             }
         }
         Self { config, ir, leaves }

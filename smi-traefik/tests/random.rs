@@ -14,7 +14,7 @@ use smi_traefik::{Traefik, check};
 fn limited(mut ir: Ir) -> Ir {
     for service in ir.services.values_mut() {
         let origin = service.origin.clone();
-        for port in service.ports.values_mut() {
+        for port in &mut service.ports {
             let limit: (RateLimit, Origin) = (RateLimit { average: 9, burst: 9 }, origin.clone());
             std::sync::Arc::make_mut(&mut port.policy).rate_limit = Some(limit);
         }

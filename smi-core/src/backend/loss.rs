@@ -41,13 +41,13 @@ pub fn losses(ir: &Ir, capabilities: &Capabilities) -> Vec<Loss> {
         }
     };
     for service in ir.services.values() {
-        for ((_, transport), port) in &service.ports {
+        for port in &service.ports {
             let (base, access, split, what) = match port.protocol {
                 Protocol::Http(_) => (Feature::Http, Feature::HttpAccess, Feature::HttpSplit, "HTTP"),
                 Protocol::Tcp => (Feature::Tcp, Feature::TcpAccess, Feature::TcpSplit, "TCP"),
                 Protocol::Udp => (Feature::Udp, Feature::UdpAccess, Feature::UdpSplit, "UDP"),
             };
-            debug_assert_eq!(*transport == Transport::Udp, port.protocol == Protocol::Udp);
+            debug_assert_eq!(port.transport == Transport::Udp, port.protocol == Protocol::Udp);
             miss(base, Effect::Narrows, &service.origin, &format!("{what} ports are not served"));
             if service.mode == Mode::Enforce {
                 let message = format!("{what} callers cannot be told apart, so {what} ports are closed");

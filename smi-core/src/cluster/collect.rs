@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::labels::Shared;
 use super::read::ClusterObject;
-use super::{Cluster, EndpointAddress, EndpointPort, EndpointSet, PodId, PortProtocol, codes};
+use super::shared::Shared;
+use super::{Cluster, EndpointAddress, EndpointPort, EndpointSet, PortProtocol, codes};
 use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
-use crate::hub::names::{Namespaced, Port};
+use crate::hub::names::{Namespaced, Port, packed};
 
 impl Cluster {
     /// A cluster of objects in any order.
@@ -50,6 +50,9 @@ impl Cluster {
         for sets in cluster.endpoints.values_mut() {
             *sets = merge_endpoints(std::mem::take(sets));
         }
+        cluster.services = packed(cluster.services);
+        cluster.endpoints = packed(cluster.endpoints);
+        cluster.pods = packed(cluster.pods);
         (cluster, report)
     }
 
@@ -76,14 +79,9 @@ impl Cluster {
                 sets.iter_mut().for_each(|set| shared.endpoints(set));
                 from_endpoints.insert(service, sets);
             }
-            ClusterObject::Pod { id, mut pod } => {
+            ClusterObject::Pod { mut id, mut pod } => {
                 shared.pod(&mut pod);
-                let mut name = id.name.clone();
-                shared.name(&mut name);
-                let id = match id.template_of {
-                    None => PodId::pod(name),
-                    Some(kind) => PodId::template(name, kind),
-                };
+                shared.pod_id(&mut id);
                 self.pods.insert(id, pod);
             }
             ClusterObject::Account(name) => {
@@ -133,5 +131,5 @@ pub fn merge_endpoints(sets: Vec<EndpointSet>) -> Vec<EndpointSet> {
 
 /// Which of two entries for one address is kept: the ready one, then one that says more.
 fn rank(endpoint: &EndpointAddress) -> impl Ord + '_ {
-    (endpoint.ready, &endpoint.pod, &endpoint.node, &endpoint.zone)
+    (endpoint.ready, &endpoint.pod, &endpoint.locality)
 }

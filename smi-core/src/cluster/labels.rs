@@ -1,13 +1,9 @@
-//! Labels of pods, and what shares the texts and lists that a cluster repeats.
+//! Labels of pods, and selectors of Services.
 //!
-//! Shape: pairs sorted by key. Pods of one template share one list, which is most of what a large cluster holds.
+//! Shape: pairs sorted by key, in one piece of memory that copies share.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::Hash;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use super::{ContainerPort, EndpointSet, Pod, Probe, Service};
-use crate::hub::names::Namespaced;
 
 /// Labels, sorted by key. Copies share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,59 +50,5 @@ impl Labels {
 impl From<BTreeMap<Arc<str>, Arc<str>>> for Labels {
     fn from(map: BTreeMap<Arc<str>, Arc<str>>) -> Self {
         Self(map.into_iter().collect())
-    }
-}
-
-/// Keeps equal texts and lists of a cluster once.
-#[derive(Default)]
-pub(super) struct Shared {
-    texts: HashSet<Arc<str>>,
-    labels: HashSet<Labels>,
-    ports: HashSet<Arc<[ContainerPort]>>,
-    probes: HashSet<Arc<[Probe]>>,
-}
-
-fn share<T: Eq + Hash + Clone>(seen: &mut HashSet<T>, value: &mut T) {
-    match seen.get(value) {
-        Some(first) => *value = first.clone(),
-        None => {
-            seen.insert(value.clone());
-        }
-    }
-}
-
-impl Shared {
-    fn text(&mut self, text: &mut Arc<str>) {
-        share(&mut self.texts, text);
-    }
-
-    pub(super) fn name(&mut self, name: &mut Namespaced) {
-        self.text(name.namespace.shared());
-        self.text(name.name.shared());
-    }
-
-    pub(super) fn pod(&mut self, pod: &mut Pod) {
-        share(&mut self.labels, &mut pod.labels);
-        share(&mut self.ports, &mut pod.ports);
-        share(&mut self.probes, &mut pod.probes);
-        self.text(pod.account.shared());
-        pod.node.iter_mut().for_each(|node| self.text(node));
-    }
-
-    pub(super) fn service(&mut self, service: &mut Service) {
-        self.name(&mut service.name);
-        for port in &mut service.ports {
-            self.text(&mut port.name);
-        }
-    }
-
-    pub(super) fn endpoints(&mut self, set: &mut EndpointSet) {
-        for port in &mut set.ports {
-            self.text(&mut port.name);
-        }
-        for endpoint in &mut set.endpoints {
-            endpoint.pod.iter_mut().for_each(|pod| self.name(pod));
-            endpoint.node.iter_mut().chain(&mut endpoint.zone).for_each(|text| self.text(text));
-        }
     }
 }

@@ -5,15 +5,18 @@
 //! Source: Kubernetes API reference, core/v1, discovery.k8s.io/v1, apps/v1, batch/v1.
 //! Absent: everything that no rule of `docs/semantics.md` asks for.
 
+mod addresses;
 pub mod codes;
 mod collect;
 mod labels;
 mod read;
+mod shared;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
+pub use addresses::Addresses;
 pub use collect::merge_endpoints;
 pub use labels::Labels;
 pub use read::{ClusterObject, Decoded, decode, is_read};
@@ -50,11 +53,11 @@ pub struct Service {
     /// `metadata.annotations`, for S34 and S36.
     pub annotations: BTreeMap<Arc<str>, Arc<str>>,
     /// `spec.clusterIPs`, without `None`.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Addresses,
     /// ClusterIP, headless or ExternalName.
     pub kind: ServiceKind,
     /// `spec.selector`; empty: endpoints are made by hand.
-    pub selector: BTreeMap<Arc<str>, Arc<str>>,
+    pub selector: Labels,
     /// `spec.ports`, in order.
     pub ports: Vec<ServicePort>,
 }
@@ -133,11 +136,26 @@ pub struct EndpointAddress {
     /// `conditions.ready`, absent means ready.
     pub ready: bool,
     /// `targetRef` of kind Pod.
-    pub pod: Option<Namespaced>,
+    pub pod: Option<PodId>,
+    /// Node and zone.
+    pub locality: Option<Arc<Locality>>,
+}
+
+/// Where a pod runs; one of the two at least is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Locality {
     /// Node.
     pub node: Option<Arc<str>>,
     /// Zone.
     pub zone: Option<Arc<str>>,
+}
+
+impl Locality {
+    /// `None` when neither is known.
+    #[must_use]
+    pub fn new(node: Option<Arc<str>>, zone: Option<Arc<str>>) -> Option<Arc<Self>> {
+        (node.is_some() || zone.is_some()).then(|| Arc::new(Self { node, zone }))
+    }
 }
 
 /// Name of a pod, or of the object whose template stands for its pods. Copies share it.
@@ -255,26 +273,33 @@ impl TemplateKind {
 /// A pod or a pod template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
+    /// What it was made from. Pods that are alike share it.
+    pub spec: Arc<PodSpec>,
+    /// `status.podIPs`; empty for templates and for pods that have none yet.
+    pub addresses: Addresses,
+    /// Neither succeeded nor failed, nor being deleted without an address: its addresses are its own.
+    pub alive: bool,
+    /// Condition `Ready`.
+    pub ready: bool,
+    /// `spec.nodeName`, and no zone.
+    pub locality: Option<Arc<Locality>>,
+}
+
+/// What pods of one template have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodSpec {
     /// Labels of the pod (of the template).
     pub labels: Labels,
     /// `spec.serviceAccountName`; absent is `default` (S28).
     pub account: Name,
     /// Whether the account was left out.
     pub account_defaulted: bool,
-    /// `status.podIPs`; empty for templates and for pods that have none yet.
-    pub addresses: Arc<[IpAddr]>,
     /// `spec.hostNetwork`: its addresses are the node's (S29).
     pub host_network: bool,
-    /// Neither succeeded nor failed, nor being deleted without an address: its addresses are its own.
-    pub alive: bool,
-    /// Condition `Ready`.
-    pub ready: bool,
-    /// `spec.nodeName`.
-    pub node: Option<Arc<str>>,
     /// Ports of all containers.
-    pub ports: Arc<[ContainerPort]>,
-    /// HTTP, TCP and gRPC probes of all containers (S32).
-    pub probes: Arc<[Probe]>,
+    pub ports: Vec<ContainerPort>,
+    /// HTTP, TCP and gRPC probes of all containers (S32), sorted.
+    pub probes: Vec<Probe>,
 }
 
 /// `containers[].ports[]`.

@@ -38,7 +38,7 @@ fn services_of_every_kind() {
     );
     assert_eq!(service.name.to_string(), "shop/web");
     assert_eq!(service.kind, ServiceKind::ClusterIp);
-    assert_eq!(service.addresses, ["10.0.0.1".parse::<IpAddr>().unwrap(), "fd00::1".parse().unwrap()]);
+    assert_eq!(*service.addresses, ["10.0.0.1".parse::<IpAddr>().unwrap(), "fd00::1".parse().unwrap()]);
     assert_eq!(service.annotations["a/b"].as_ref(), "c");
     let port = |number| Port::new(number).unwrap();
     let target: Vec<_> = service.ports.iter().map(|p| (p.protocol, p.target.clone())).collect();
@@ -154,14 +154,14 @@ status:
     );
     let pod = only(&clean(&text).pods);
     assert_eq!(clean(&text).pods.keys().next().unwrap().object_ref().to_string(), "Pod default/web-1");
-    assert_eq!((pod.account.as_str(), pod.account_defaulted), ("web", false));
+    assert_eq!((pod.spec.account.as_str(), pod.spec.account_defaulted), ("web", false));
     assert_eq!(pod.addresses.len(), 2);
-    assert!(pod.host_network && pod.alive && pod.ready);
-    assert_eq!(pod.node.as_deref(), Some("n1"));
-    let ports: Vec<_> = pod.ports.iter().map(|p| p.port.get()).collect();
+    assert!(pod.spec.host_network && pod.alive && pod.ready);
+    assert_eq!(pod.locality.as_ref().and_then(|l| l.node.as_deref()), Some("n1"));
+    let ports: Vec<_> = pod.spec.ports.iter().map(|p| p.port.get()).collect();
     assert_eq!(ports, [8080, 53, 15000]);
     let probes: Vec<_> =
-        pod.probes.iter().map(|p| format!("{} {}", p.port, p.path.as_deref().unwrap_or("-"))).collect();
+        pod.spec.probes.iter().map(|p| format!("{} {}", p.port, p.path.as_deref().unwrap_or("-"))).collect();
     assert_eq!(probes, ["8080 /live", "9000 -", "9001 -", "15000 /"]);
 }
 
@@ -196,7 +196,7 @@ fn accounts_default() {
         ("{serviceAccount: old, serviceAccountName: new}", "new", false),
     ] {
         let pod = only(&clean(&format!("{POD}spec: {spec}\n")).pods);
-        assert_eq!((pod.account.as_str(), pod.account_defaulted), (account, defaulted), "{spec}");
+        assert_eq!((pod.spec.account.as_str(), pod.spec.account_defaulted), (account, defaulted), "{spec}");
     }
 }
 
@@ -238,7 +238,7 @@ fn bad_pods_are_left_out_and_bad_probes_ignored() {
             "SMI0506 spec.containers[0].livenessProbe.httpGet.port: the container has no port `web`, so the probe is ignored"
         ]
     );
-    assert!(only(&world.cluster.pods).probes.is_empty());
+    assert!(only(&world.cluster.pods).spec.probes.is_empty());
 }
 
 #[test]
@@ -258,7 +258,11 @@ fn templates_stand_for_pods() {
             clean(&format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: web}}\nspec: {spec}\n"));
         let id = PodId::template(Namespaced::new("default", "web"), template);
         let pod = &cluster.pods[&id];
-        assert_eq!((pod.labels.get("app").map(|l| &**l), pod.account.as_str()), (Some("web"), "a"), "{kind}");
+        assert_eq!(
+            (pod.spec.labels.get("app").map(|l| &**l), pod.spec.account.as_str()),
+            (Some("web"), "a"),
+            "{kind}"
+        );
         assert_eq!(id.object_ref().kind, kind);
         assert!(pod.ready && pod.alive && pod.addresses.is_empty());
     }
@@ -303,13 +307,13 @@ fn slices_merge() {
         .iter()
         .flat_map(|set| {
             let port = set.ports[0].port;
-            set.endpoints.iter().map(move |e| format!("{}:{port} {} {:?}", e.address, e.ready, e.pod))
+            set.endpoints.iter().map(move |e| {
+                let pod = e.pod.as_ref().map_or("-".to_owned(), ToString::to_string);
+                format!("{}:{port} {} {pod}", e.address, e.ready)
+            })
         })
         .collect();
-    assert_eq!(
-        shown,
-        ["10.0.0.1:8080 true Some(default/web-1)", "10.0.0.2:8080 true None", "10.0.0.2:9090 true None"]
-    );
+    assert_eq!(shown, ["10.0.0.1:8080 true default/web-1", "10.0.0.2:8080 true -", "10.0.0.2:9090 true -"]);
 }
 
 #[test]

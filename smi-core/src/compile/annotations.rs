@@ -9,7 +9,7 @@ use crate::cluster::Service;
 use crate::diag::suggest::closest;
 use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Name, Namespaced};
-use crate::ir::{BreakerExpr, Mirror, Origin, PoolKey, RateLimit, Retry, Scheme, TrafficPolicy};
+use crate::ir::{BreakerExpr, Field, Mirror, Origin, PoolKey, RateLimit, Retry, Scheme, TrafficPolicy};
 
 /// Keys without prefix.
 const KEYS: &[&str] = &[
@@ -163,7 +163,7 @@ impl Reader<'_> {
         let (key, text) = *self.found.get(name)?;
         let path = FieldPath::root().fields(&["metadata", "annotations"]).key(key.to_string());
         match value(text) {
-            Some(value) => Some((value, Origin::field(self.object.clone(), path))),
+            Some(value) => Some((value, self.origin(path))),
             None => {
                 self.report.push(Diagnostic::new(
                     codes::BAD_ANNOTATION,
@@ -176,17 +176,16 @@ impl Reader<'_> {
         }
     }
 
+    fn origin(&self, path: FieldPath) -> Origin {
+        Origin::field(self.object.clone(), Field::Other(Arc::new(path)))
+    }
+
     /// A rate limit of which only one half was written.
     fn half<T>(&mut self, missing: &str, origin: &Origin) -> Option<T> {
         // If the other half is there and faulty, that was said already.
         if !self.found.contains_key(missing) {
             let message = format!("a rate limit needs `{missing}` too, so there is no limit");
-            self.report.push(Diagnostic::new(
-                codes::BAD_ANNOTATION,
-                self.object,
-                origin.path.clone(),
-                message,
-            ));
+            self.report.push(Diagnostic::new(codes::BAD_ANNOTATION, self.object, origin.path(), message));
         }
         None
     }
@@ -195,7 +194,7 @@ impl Reader<'_> {
         let (key, text) = *self.found.get("circuit-breaker-expression")?;
         let path = FieldPath::root().fields(&["metadata", "annotations"]).key(key.to_string());
         match breaker::parse(text) {
-            Ok(expr) => Some((expr, Origin::field(self.object.clone(), path))),
+            Ok(expr) => Some((expr, self.origin(path))),
             Err(why) => {
                 self.report.push(Diagnostic::new(codes::BAD_ANNOTATION, self.object, path, why));
                 None

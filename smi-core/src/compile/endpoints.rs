@@ -1,16 +1,17 @@
 //! Services → pools: the endpoints of every service port (S20, S29).
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::workloads::{Living, Workloads};
 use crate::cluster::{
-    Cluster, EndpointAddress, EndpointSet, Labels, Pod as ClusterPod, PodId, PortProtocol, Service,
-    ServicePort, TargetPort,
+    Cluster, ContainerPort, EndpointAddress, EndpointSet, Labels, Pod as ClusterPod, PodId, PortProtocol,
+    Service, ServicePort, TargetPort,
 };
 use crate::hub::names::{Namespace, Namespaced, Port, Transport};
-use crate::ir::{Endpoint, Pod, Pool, PoolKey};
+use crate::ir::{Endpoint, Pool, PoolKey, WorkloadId};
 
 /// Transport of a service port; `None` for SCTP.
 pub(super) fn transport(protocol: PortProtocol) -> Option<Transport> {
@@ -22,54 +23,54 @@ pub(super) fn transport(protocol: PortProtocol) -> Option<Transport> {
 }
 
 /// Pods of one namespace that have the same labels.
-struct Alike<'c> {
+struct Alike<'p, 'c> {
     labels: &'c Labels,
-    pods: Vec<(&'c PodId, &'c ClusterPod)>,
+    pods: Vec<&'p Living<'c>>,
 }
 
 /// A label in its namespace.
 type Label<'c> = (&'c Namespace, &'c Arc<str>, &'c Arc<str>);
 
-/// The endpoints of a slice, and whose each address is.
-type Owned<'c> = (&'c EndpointSet, Vec<Option<Owner<'c>>>);
-
 /// Pods by namespace and label. Selectors look at sets of labels, of which there are far fewer than pods.
-struct Index<'c> {
-    alike: Vec<Alike<'c>>,
+struct Index<'p, 'c> {
+    alike: Vec<Alike<'p, 'c>>,
     /// Places in `alike`.
-    by_label: BTreeMap<Label<'c>, Vec<usize>>,
+    by_label: HashMap<Label<'c>, Vec<usize>>,
 }
 
-impl<'c> Index<'c> {
-    fn new(cluster: &'c Cluster) -> Self {
-        let mut alike: Vec<Alike<'c>> = Vec::new();
-        let mut places: BTreeMap<(&Namespace, &Labels), usize> = BTreeMap::new();
-        let mut last: Option<(&Namespace, &Labels, usize)> = None;
-        for (id, pod) in cluster.pods.iter().filter(|(_, pod)| pod.alive) {
-            let namespace = &id.name.namespace;
+impl<'p, 'c> Index<'p, 'c> {
+    fn new(pods: &'p [Living<'c>]) -> Self {
+        let mut alike: Vec<Alike<'p, 'c>> = Vec::new();
+        let mut places: HashMap<(&Namespace, &Labels), usize> = HashMap::new();
+        let mut by_label: HashMap<Label<'c>, Vec<usize>> = HashMap::new();
+        let mut last: Option<(&Living<'c>, usize)> = None;
+        for living in pods {
+            let namespace = &living.id.name.namespace;
+            let labels = &living.pod.spec.labels;
             let place = match last {
-                Some((n, l, place)) if l.is_same(&pod.labels) && n == namespace => place,
-                _ => *places.entry((namespace, &pod.labels)).or_insert_with(|| {
-                    alike.push(Alike { labels: &pod.labels, pods: Vec::new() });
+                Some((before, place))
+                    if before.pod.spec.labels.is_same(labels) && before.id.name.namespace == *namespace =>
+                {
+                    place
+                }
+                _ => *places.entry((namespace, labels)).or_insert_with(|| {
+                    for (key, value) in labels.iter() {
+                        by_label.entry((namespace, key, value)).or_default().push(alike.len());
+                    }
+                    alike.push(Alike { labels, pods: Vec::new() });
                     alike.len() - 1
                 }),
             };
-            last = Some((namespace, &pod.labels, place));
+            last = Some((living, place));
             if let Some(alike) = alike.get_mut(place) {
-                alike.pods.push((id, pod));
-            }
-        }
-        let mut by_label: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for ((namespace, labels), place) in places {
-            for (key, value) in labels.iter() {
-                by_label.entry((namespace, key, value)).or_default().push(place);
+                alike.pods.push(living);
             }
         }
         Self { alike, by_label }
     }
 
     /// The pods that a Service selects, by name; a Service without selector selects none.
-    fn selected(&self, name: &'c Namespaced, service: &'c Service) -> Vec<(&'c PodId, &'c ClusterPod)> {
+    fn selected(&self, name: &'c Namespaced, service: &'c Service) -> Vec<&'p Living<'c>> {
         let candidates = service
             .selector
             .iter()
@@ -80,47 +81,36 @@ impl<'c> Index<'c> {
             .unwrap_or_default();
         let mut out = Vec::new();
         for alike in candidates.iter().filter_map(|place| self.alike.get(*place)) {
-            if alike.labels.fit(&service.selector) {
+            if alike.labels.fit(service.selector.iter()) {
                 out.extend_from_slice(&alike.pods);
             }
         }
-        out.sort_by(|a, b| a.0.cmp(b.0));
+        out.sort_by(|a, b| a.id.cmp(b.id));
         out
     }
 }
 
-pub(super) fn pools(
-    cluster: &Cluster,
-    pods: &BTreeMap<PodId, Pod>,
-    callers: &BTreeMap<IpAddr, PodId>,
-    shared: &BTreeSet<IpAddr>,
-) -> BTreeMap<PoolKey, Pool> {
-    let index = Index::new(cluster);
+/// The endpoints of a slice, and whose each address is.
+type Owned<'p, 'c> = (&'c EndpointSet, Vec<Option<&'p Living<'c>>>);
+
+pub(super) fn pools(cluster: &Cluster, workloads: &Workloads<'_>) -> BTreeMap<PoolKey, Pool> {
+    let index = Index::new(&workloads.pods);
     let mut out = Vec::new();
     for (name, service) in &cluster.services {
         let selected = index.selected(name, service);
         // Whose the addresses are does not depend on the port.
-        let sets: Option<Vec<Owned<'_>>> = cluster.endpoints.get(name).map(|sets| {
+        let sets: Option<Vec<Owned<'_, '_>>> = cluster.endpoints.get(name).map(|sets| {
             let owners =
-                |set: &EndpointSet| set.endpoints.iter().map(|e| owner(e, pods, callers, shared)).collect();
+                |set: &EndpointSet| set.endpoints.iter().map(|e| owner(e, &selected, workloads)).collect();
             sets.iter().map(|set| (set, owners(set))).collect()
         });
         for port in &service.ports {
             let Some(transport) = transport(port.protocol) else { continue };
-            let mut pool = match &sets {
-                Some(sets) => {
-                    let matching = sets.iter().flat_map(|(set, owners)| {
-                        let ports =
-                            set.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol);
-                        ports.flat_map(move |p| {
-                            set.endpoints.iter().zip(owners).map(move |(e, o)| (e, *o, p.port))
-                        })
-                    });
-                    listed(matching)
-                }
-                None => of_pods(&selected, port, pods),
+            let endpoints = match &sets {
+                Some(sets) => listed(sets, port),
+                None => of_pods(&selected, port),
             };
-            pool.templates = templates(&selected, port, pods);
+            let pool = Pool { endpoints, templates: templates(&selected, port) };
             out.push((PoolKey { service: name.clone(), port: port.port, transport }, pool));
         }
     }
@@ -128,112 +118,119 @@ pub(super) fn pools(
 }
 
 /// The number behind a target port at a pod; `None` when the pod has no port of that name.
-pub(crate) fn target_port(port: &ServicePort, pod: &ClusterPod) -> Option<Port> {
+fn target_port(port: &ServicePort, pod: &ClusterPod) -> Option<Port> {
     match &port.target {
         TargetPort::Number(number) => Some(*number),
         TargetPort::Name(name) => {
-            pod.ports.iter().find(|p| p.name == *name && p.protocol == port.protocol).map(|p| p.port)
+            let named = |p: &&ContainerPort| p.name == *name && p.protocol == port.protocol;
+            pod.spec.ports.iter().find(named).map(|p| p.port)
         }
     }
 }
 
 /// Endpoints of EndpointSlices or Endpoints.
-fn listed<'c>(endpoints: impl Iterator<Item = (&'c EndpointAddress, Option<Owner<'c>>, Port)>) -> Pool {
-    let mut listed: Vec<Endpoint> = Vec::with_capacity(endpoints.size_hint().0);
-    for (endpoint, pod, port) in endpoints {
-        listed.push(Endpoint {
-            address: SocketAddr::new(endpoint.address, port.get()),
-            ready: endpoint.ready,
-            workload: pod.map(|(_, pod)| pod.workload.clone()),
-            pod: pod.map(|(id, _)| id.clone()),
-            node: endpoint.node.clone(),
-            zone: endpoint.zone.clone(),
-        });
+fn listed(sets: &[Owned<'_, '_>], port: &ServicePort) -> Vec<Endpoint> {
+    let mut out: Vec<Endpoint> = Vec::new();
+    for (set, owners) in sets {
+        for number in set.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol) {
+            out.reserve_exact(set.endpoints.len());
+            out.extend(set.endpoints.iter().zip(owners).map(|(endpoint, owner)| Endpoint {
+                address: endpoint.address,
+                port: number.port,
+                ready: endpoint.ready,
+                workload: owner.map(|living| living.workload.clone()),
+                pod: owner.map(|living| living.id.clone()),
+                locality: endpoint.locality.clone(),
+            }));
+        }
     }
-    listed.sort_by_key(|e| e.address);
-    listed.dedup_by(|again, first| {
-        let same = again.address == first.address;
-        first.ready |= same && again.ready;
-        // Said to be of two kinds of pods: nobody's, as no grant of either may hold for the other.
-        if same && again.workload != first.workload {
-            (first.workload, first.pod) = (None, None);
+    out.sort_by_key(|e| (e.address, e.port));
+    out.dedup_by(|again, first| {
+        let same = (again.address, again.port) == (first.address, first.port);
+        if same {
+            first.merge(again);
         }
         same
     });
     // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4. Test:
     // s15_a_dual_stack_pod_counts_once.
-    if listed.iter().any(|e| e.address.is_ipv6()) {
+    if out.iter().any(|e| e.address.is_ipv6()) {
         let in_v4: BTreeSet<PodId> =
-            listed.iter().filter(|e| e.address.is_ipv4()).filter_map(|e| e.pod.clone()).collect();
-        listed.retain(|e| e.address.is_ipv4() || e.pod.as_ref().is_none_or(|pod| !in_v4.contains(pod)));
+            out.iter().filter(|e| e.address.is_ipv4()).filter_map(|e| e.pod.clone()).collect();
+        out.retain(|e| e.address.is_ipv4() || e.pod.as_ref().is_none_or(|pod| !in_v4.contains(pod)));
     }
-    listed.shrink_to_fit();
-    Pool { endpoints: listed, templates: Vec::new() }
+    out.shrink_to_fit();
+    out
 }
 
-type Owner<'p> = (&'p PodId, &'p Pod);
+impl Endpoint {
+    /// Takes in another mention of the same address and port.
+    fn merge(&mut self, again: &Self) {
+        self.ready |= again.ready;
+        // Said to be of two kinds of pods: nobody's, as no grant of either may hold for the other.
+        if self.workload != again.workload {
+            (self.workload, self.pod) = (None, None);
+        }
+    }
+}
 
 /// The pod behind an address. What an EndpointSlice says counts only if the pod has that address, or none that is known while no other
 /// pod has this one.
 // SPEC: S30. Who may write EndpointSlices in one namespace could otherwise name a pod of his own for another's address, and so be
 // authorised by his own grants. Test: s30_an_endpoint_slice_cannot_lend_a_pods_identity.
-fn owner<'p>(
+fn owner<'p, 'c>(
     endpoint: &EndpointAddress,
-    pods: &'p BTreeMap<PodId, Pod>,
-    callers: &'p BTreeMap<IpAddr, PodId>,
-    shared: &BTreeSet<IpAddr>,
-) -> Option<Owner<'p>> {
-    // Nearly always the pod that has the address is the one that is meant, and no other needs to be looked for.
-    let caller = callers.get(&endpoint.address);
-    if let Some(name) = endpoint.pod.as_ref().filter(|name| caller.is_none_or(|id| id.name != **name))
-        && let Some((id, pod)) = pods.get_key_value(&PodId::pod(name.clone()))
-        && (pod.addresses.contains(&endpoint.address)
-            || (pod.addresses.is_empty() && caller.is_none() && !shared.contains(&endpoint.address)))
-    {
-        return Some((id, pod));
+    selected: &[&'p Living<'c>],
+    workloads: &'p Workloads<'c>,
+) -> Option<&'p Living<'c>> {
+    let all = &workloads.pods;
+    let named = endpoint.pod.as_ref().and_then(|id| {
+        // Nearly always one of those that the Service selects, which are few.
+        match selected.binary_search_by(|living| living.id.cmp(id)) {
+            Ok(place) => selected.get(place).copied(),
+            Err(_) => all.binary_search_by(|living| living.id.cmp(id)).ok().and_then(|place| all.get(place)),
+        }
+    });
+    if named.is_some_and(|living| living.pod.addresses.contains(&endpoint.address)) {
+        return named;
     }
-    caller.and_then(|id| pods.get_key_value(id))
+    let callers = &workloads.callers;
+    match callers.binary_search_by_key(&endpoint.address, |(address, _)| *address) {
+        Ok(place) => callers.get(place).and_then(|(_, place)| all.get(*place)),
+        Err(_) if workloads.shared.contains(&endpoint.address) => None,
+        Err(_) => named.filter(|living| living.pod.addresses.is_empty()),
+    }
 }
 
 /// Endpoints of the pods that a Service selects, for input that lists pods but no endpoints.
-fn of_pods(selected: &[(&PodId, &ClusterPod)], port: &ServicePort, pods: &BTreeMap<PodId, Pod>) -> Pool {
-    let mut by_address: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
-    for (id, pod) in selected {
-        let (Some(number), Some(address)) = (target_port(port, pod), pod.addresses.first()) else { continue };
-        let address = SocketAddr::new(*address, number.get());
+fn of_pods(selected: &[&Living<'_>], port: &ServicePort) -> Vec<Endpoint> {
+    let mut by_address: BTreeMap<(IpAddr, Port), Endpoint> = BTreeMap::new();
+    for living in selected {
+        let pod = living.pod;
+        let (Some(port), Some(address)) = (target_port(port, pod), pod.addresses.first()) else { continue };
         let endpoint = Endpoint {
-            address,
+            address: *address,
+            port,
             ready: pod.ready,
-            pod: Some((*id).clone()),
-            workload: pods.get(*id).map(|p| p.workload.clone()),
-            node: pod.node.clone(),
-            zone: None,
+            pod: Some(living.id.clone()),
+            workload: Some(living.workload.clone()),
+            locality: pod.locality.clone(),
         };
-        match by_address.entry(address) {
+        match by_address.entry((*address, port)) {
             Entry::Vacant(place) => {
                 place.insert(endpoint);
             }
-            Entry::Occupied(mut place) => {
-                let first = place.get_mut();
-                first.ready |= endpoint.ready;
-                if first.workload != endpoint.workload {
-                    (first.workload, first.pod) = (None, None);
-                }
-            }
+            Entry::Occupied(mut place) => place.get_mut().merge(&endpoint),
         }
     }
-    Pool { endpoints: by_address.into_values().collect(), templates: Vec::new() }
+    by_address.into_values().collect()
 }
 
-fn templates(
-    selected: &[(&PodId, &ClusterPod)],
-    port: &ServicePort,
-    pods: &BTreeMap<PodId, Pod>,
-) -> Vec<(crate::ir::WorkloadId, Port)> {
+fn templates(selected: &[&Living<'_>], port: &ServicePort) -> Vec<(WorkloadId, Port)> {
     let mut out: Vec<_> = selected
         .iter()
-        .filter(|(id, _)| id.template_of.is_some())
-        .filter_map(|(id, pod)| Some((pods.get(*id)?.workload.clone(), target_port(port, pod)?)))
+        .filter(|living| living.id.template_of.is_some())
+        .filter_map(|living| Some((living.workload.clone(), target_port(port, living.pod)?)))
         .collect();
     out.sort();
     out.dedup();

@@ -1,75 +1,79 @@
 //! TrafficTargets → grants (S22–S28).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::matches::{Group, NameFault};
-use super::workloads::is_usable;
+use super::workloads::{Workloads, is_usable};
 use super::{CompileOptions, codes};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Name, Namespace, Namespaced, Port, SpiffeId, of_namespace};
 use crate::hub::{Hub, PortRoute, Rule, Subject, TrafficTarget};
 use crate::ir::{
-    AllowedPorts, Grant, GrantRules, HttpCondition, HttpGrant, HttpMatch, Origin, Principal, SourceGrant,
-    WorkloadId,
+    AllowedPorts, Field, Grant, GrantRules, HttpCondition, HttpGrant, HttpMatch, Origin, Principal,
+    SourceGrant,
 };
 
 /// Whose pods a grant is about.
-enum Destination {
+pub(super) enum Destination {
     Account(Namespaced),
     Binding(Namespaced),
 }
 
-/// Grants and whose they are.
-pub(super) struct Grants(BTreeMap<Namespaced, (Grant, Destination)>);
-
-impl Grants {
-    /// Each grant with the workloads that it opens.
-    pub(super) fn destinations(
-        &self,
-        by_account: &BTreeMap<Namespaced, Vec<WorkloadId>>,
-        by_binding: &BTreeMap<Namespaced, Vec<WorkloadId>>,
-    ) -> Vec<(Namespaced, Vec<WorkloadId>)> {
-        self.0
-            .iter()
-            .map(|(name, (_, destination))| {
-                let workloads = match destination {
-                    Destination::Account(account) => by_account.get(account),
-                    Destination::Binding(binding) => by_binding.get(binding),
-                };
-                (name.clone(), workloads.cloned().unwrap_or_default())
-            })
-            .collect()
-    }
-
-    /// The grants alone.
-    pub(super) fn into_map(self) -> BTreeMap<Namespaced, Grant> {
-        self.0.into_iter().map(|(name, (grant, _))| (name, grant)).collect()
-    }
-}
-
-/// One grant per TrafficTarget that grants something; the others are reported and inert.
+/// One grant per TrafficTarget that grants something; the others are reported and inert. Workloads learn which grants open them.
 pub(super) fn grants(
     hub: &Hub,
     options: &CompileOptions,
     groups: &BTreeMap<Namespaced, Group>,
+    workloads: &mut Workloads<'_>,
     report: &mut Report,
-) -> Grants {
+) -> BTreeMap<Namespaced, Grant> {
     let routes = Routes { tcp: ports(&hub.tcp_routes, report), udp: ports(&hub.udp_routes, report), groups };
-    let mut out = BTreeMap::new();
+    let mut identities = Identities::default();
+    let mut out = Vec::with_capacity(hub.targets.len());
     for (name, target) in &hub.targets {
         let object = Arc::new(target.object_ref());
-        let prefix = match target.meta.version {
-            "v1alpha1" => FieldPath::root(),
-            _ => FieldPath::root().field("spec"),
-        };
-        let mut pass = Pass { hub, options, name, object, prefix, report };
-        if let Some(grant) = pass.grant(target, &routes) {
-            out.insert(name.clone(), grant);
+        let fields = Fields::of(target);
+        let mut pass = Pass { hub, options, name, object, fields, identities: &mut identities, report };
+        if let Some((grant, destination)) = pass.grant(target, &routes) {
+            workloads.grant(name, &destination);
+            out.push((name.clone(), grant));
         }
     }
-    Grants(out)
+    out.into_iter().collect()
+}
+
+/// Identities of service accounts, of which TrafficTargets name most again and again.
+#[derive(Default)]
+struct Identities(HashMap<Namespaced, SpiffeId>);
+
+impl Identities {
+    fn of(&mut self, account: Namespaced, trust_domain: &str) -> SpiffeId {
+        let identity = |account: &Namespaced| SpiffeId::for_account(trust_domain, account);
+        self.0.entry(account).or_insert_with_key(identity).clone()
+    }
+}
+
+/// Where the parts of a TrafficTarget stand in its version.
+#[derive(Clone, Copy)]
+struct Fields {
+    destination: &'static [&'static str],
+    sources: &'static [&'static str],
+    rules: &'static [&'static str],
+}
+
+impl Fields {
+    fn of(target: &TrafficTarget) -> Self {
+        match target.meta.version {
+            "v1alpha1" => Self { destination: &["destination"], sources: &["sources"], rules: &["specs"] },
+            _ => Self {
+                destination: &["spec", "destination"],
+                sources: &["spec", "sources"],
+                rules: &["spec", "rules"],
+            },
+        }
+    }
 }
 
 type Ports = BTreeMap<Namespaced, (AllowedPorts, Origin)>;
@@ -116,22 +120,24 @@ struct Pass<'a> {
     options: &'a CompileOptions,
     name: &'a Namespaced,
     object: Arc<ObjectRef>,
-    prefix: FieldPath,
+    fields: Fields,
+    identities: &'a mut Identities,
     report: &'a mut Report,
 }
 
 /// What the rules of a target grant, before ports are combined.
 #[derive(Default)]
 struct Granted {
-    matches: Vec<HttpMatch>,
+    matches: Vec<Arc<HttpMatch>>,
     http: Vec<Origin>,
     tcp: Vec<(AllowedPorts, Origin)>,
     udp: Vec<(AllowedPorts, Origin)>,
 }
 
 impl Pass<'_> {
-    fn path(&self, fields: &[&'static str]) -> FieldPath {
-        self.prefix.clone().fields(fields)
+    /// The destination, as a path.
+    fn destination_path(&self) -> FieldPath {
+        FieldPath::root().fields(self.fields.destination)
     }
 
     fn fault(&mut self, code: Code, path: FieldPath, message: String, help: Option<String>) {
@@ -147,7 +153,7 @@ impl Pass<'_> {
         let rules = self.rules(target, routes);
         let (destination, granted) = (destination?, rules?);
         if sources.is_empty() {
-            let path = self.path(&["sources"]);
+            let path = FieldPath::root().fields(self.fields.sources);
             let message =
                 if target.sources.is_empty() { "there are no sources" } else { "no source can be used" };
             self.fault(
@@ -163,7 +169,7 @@ impl Pass<'_> {
             Some(number) => match Port::from_i64(number) {
                 Some(port) => AllowedPorts::Only(BTreeSet::from([port])),
                 None => {
-                    let path = self.path(&["destination", "port"]);
+                    let path = self.destination_path().field("port");
                     let message = format!("{number} is not a port, so the TrafficTarget allows nothing");
                     self.fault(codes::BAD_PORT, path, message, None);
                     return None;
@@ -177,7 +183,7 @@ impl Pass<'_> {
     fn destination(&mut self, target: &TrafficTarget) -> Option<Destination> {
         let inert = "so the TrafficTarget allows nothing";
         let Some(subject) = &target.destination else {
-            let path = self.path(&["destination"]);
+            let path = self.destination_path();
             self.fault(codes::TARGET_DESTINATION, path, format!("there is no destination, {inert}"), None);
             return None;
         };
@@ -185,7 +191,7 @@ impl Pass<'_> {
         if let Some(namespace) =
             subject.namespace.as_ref().filter(|n| !n.is_empty() && ***n != *self.name.namespace.as_str())
         {
-            let path = self.path(&["destination", "namespace"]);
+            let path = self.destination_path().field("namespace");
             let message = format!(
                 "the destination is in namespace `{namespace}`, not in the TrafficTarget's own, {inert}"
             );
@@ -196,7 +202,7 @@ impl Pass<'_> {
         let name =
             Namespaced { namespace: self.name.namespace.clone(), name: Name::new(subject.name.clone()) };
         if let Some(group) = subject.foreign_group() {
-            let path = self.path(&["destination", "group"]);
+            let path = self.destination_path().field("group");
             self.unknown_group(path, group, inert);
             return None;
         }
@@ -204,7 +210,7 @@ impl Pass<'_> {
             "ServiceAccount" => Some(Destination::Account(account(name))),
             "IdentityBinding" => {
                 let Some(binding) = self.hub.bindings.get(&name) else {
-                    let path = self.path(&["destination", "name"]);
+                    let path = self.destination_path().field("name");
                     self.missing_binding(path, &name, inert);
                     return None;
                 };
@@ -216,7 +222,7 @@ impl Pass<'_> {
                     })),
                     None if binding.pod_labels.is_some() => Some(Destination::Binding(name)),
                     None => {
-                        let path = self.path(&["destination", "name"]);
+                        let path = self.destination_path().field("name");
                         let message = format!("the IdentityBinding `{}` selects no pods, {inert}", name.name);
                         let help = Some("a destination needs `podLabelSelector` or `serviceAccount`".into());
                         self.fault(codes::TARGET_DESTINATION, path, message, help);
@@ -225,7 +231,7 @@ impl Pass<'_> {
                 }
             }
             kind => {
-                let path = self.path(&["destination", "kind"]);
+                let path = self.destination_path().field("kind");
                 self.unknown_kind(path, kind, &["ServiceAccount", "IdentityBinding"], inert);
                 None
             }
@@ -257,50 +263,49 @@ impl Pass<'_> {
     }
 
     fn sources(&mut self, subjects: &[Subject]) -> Vec<SourceGrant> {
-        // The first mention of each.
-        let mut out: BTreeMap<Principal, Origin> = BTreeMap::new();
+        let mut out: Vec<SourceGrant> = Vec::with_capacity(subjects.len());
         for (place, subject) in subjects.iter().enumerate() {
-            let path = self.path(&["sources"]).index(place);
-            let origin = Origin::field(self.object.clone(), path.clone());
-            for principal in self.principals(subject, &path) {
-                out.entry(principal).or_insert_with(|| origin.clone());
-            }
+            let field = Field::Item(self.fields.sources, place);
+            let origin = Origin::field(self.object.clone(), field.clone());
+            self.principals(subject, &field, |principal| {
+                out.push(SourceGrant { principal, origin: origin.clone() });
+            });
         }
-        out.into_iter().map(|(principal, origin)| SourceGrant { principal, origin }).collect()
+        // The first mention of each; the order of those that are equal is kept.
+        out.sort_by(|a, b| a.principal.cmp(&b.principal));
+        out.dedup_by(|again, first| again.principal == first.principal);
+        out
     }
 
-    fn principals(&mut self, subject: &Subject, path: &FieldPath) -> Vec<Principal> {
+    fn principals(&mut self, subject: &Subject, field: &Field, mut found: impl FnMut(Principal)) {
         // SPEC: S23. A source without namespace is in the TrafficTarget's own.
         let namespace = match &subject.namespace {
             Some(n) if !n.is_empty() => Namespace::new(n.clone()),
             _ => self.name.namespace.clone(),
         };
-        let trust_domain = self.options.settings.trust_domain.clone();
+        let trust_domain = &self.options.settings.trust_domain;
         let name = Namespaced { namespace, name: Name::new(subject.name.clone()) };
         if let Some(group) = subject.foreign_group() {
-            self.unknown_group(path.clone().field("group"), group, "so the source is nobody");
-            return Vec::new();
+            self.unknown_group(field.path().field("group"), group, "so the source is nobody");
+            return;
         }
         match &*subject.kind {
-            "ServiceAccount" => {
-                vec![Principal::Identity(SpiffeId::for_account(&trust_domain, &account(name)))]
-            }
+            "ServiceAccount" => found(Principal::Identity(self.identities.of(account(name), trust_domain))),
             "IdentityBinding" => {
                 let Some(binding) = self.hub.bindings.get(&name) else {
-                    self.missing_binding(path.clone().field("name"), &name, "so the source is nobody");
-                    return Vec::new();
+                    self.missing_binding(field.path().field("name"), &name, "so the source is nobody");
+                    return;
                 };
                 if !is_usable(binding) {
-                    return Vec::new();
+                    return;
                 }
-                let mut out = Vec::new();
                 if let Some(account) = &binding.service_account {
                     let account =
                         Namespaced { namespace: name.namespace.clone(), name: Name::new(account.clone()) };
-                    out.push(Principal::Identity(SpiffeId::for_account(&trust_domain, &account)));
+                    found(Principal::Identity(self.identities.of(account, trust_domain)));
                 }
                 if binding.pod_labels.as_ref().is_some_and(|l| !l.is_empty()) {
-                    out.push(Principal::Binding(name));
+                    found(Principal::Binding(name));
                 }
                 for (place, text) in binding.spiffe_ids.iter().flatten().enumerate() {
                     let at = FieldPath::root().fields(&["spec", "schemes", "spiffeIdentities"]).index(place);
@@ -318,29 +323,23 @@ impl Pass<'_> {
                             message,
                         ));
                     }
-                    out.extend(accepted.map(Principal::Identity));
+                    accepted.into_iter().for_each(|id| found(Principal::Identity(id)));
                 }
-                out
             }
             // SPEC: S27. A source of unknown kind is nobody; the others stay. Case: access/s27-empty-and-unknown.
             kind => {
-                let at = path.clone().field("kind");
-                self.unknown_kind(
-                    at,
-                    kind,
-                    &["ServiceAccount", "IdentityBinding"],
-                    "so the source is nobody",
-                );
-                Vec::new()
+                let at = field.path().field("kind");
+                let known = ["ServiceAccount", "IdentityBinding"];
+                self.unknown_kind(at, kind, &known, "so the source is nobody");
             }
         }
     }
 
     /// `None`: the target is inert.
     fn rules(&mut self, target: &TrafficTarget, routes: &Routes<'_>) -> Option<Granted> {
-        let list = if target.meta.version == "v1alpha1" { "specs" } else { "rules" };
+        let list = self.fields.rules;
         if target.rules.is_empty() {
-            let path = self.path(&[list]);
+            let path = FieldPath::root().fields(list);
             let message = "there are no rules, so the TrafficTarget allows nothing".to_owned();
             self.fault(codes::TARGET_NO_RULES, path, message, None);
             return None;
@@ -348,8 +347,8 @@ impl Pass<'_> {
         let mut granted = Some(Granted::default());
         let mut seen = BTreeSet::new();
         for (place, rule) in target.rules.iter().enumerate() {
-            let path = self.path(&[list]).index(place);
-            let origin = Origin::field(self.object.clone(), path.clone());
+            let field = Field::Item(list, place);
+            let origin = Origin::field(self.object.clone(), field.clone());
             let name =
                 Namespaced { namespace: self.name.namespace.clone(), name: Name::new(rule.name.clone()) };
             let inert = "so the TrafficTarget allows nothing";
@@ -358,10 +357,14 @@ impl Pass<'_> {
                     // A rule that stands again adds nothing but its size.
                     let again = !seen.insert((&rule.name, &rule.matches));
                     let matches =
-                        if again { Vec::new() } else { self.group_rule(rule, &name, routes, &path) };
+                        if again { Vec::new() } else { self.group_rule(rule, &name, routes, &field) };
                     if let Some(granted) = &mut granted {
                         granted.http.push(origin);
-                        granted.matches.extend(matches);
+                        if granted.matches.is_empty() {
+                            granted.matches = matches;
+                        } else {
+                            granted.matches.extend(matches);
+                        }
                     }
                 }
                 "TCPRoute" | "UDPRoute" => {
@@ -370,7 +373,7 @@ impl Pass<'_> {
                     match known.get(&name) {
                         // SPEC: S26. Leaving out a port route would widen what the others restrict.
                         None => {
-                            self.missing_route(&path, rule, known, inert);
+                            self.missing_route(&field, rule, known, inert);
                             granted = None;
                         }
                         Some((allowed, _)) => {
@@ -382,12 +385,8 @@ impl Pass<'_> {
                     }
                 }
                 kind => {
-                    self.unknown_kind(
-                        path.field("kind"),
-                        kind,
-                        &["HTTPRouteGroup", "TCPRoute", "UDPRoute"],
-                        inert,
-                    );
+                    let known = ["HTTPRouteGroup", "TCPRoute", "UDPRoute"];
+                    self.unknown_kind(field.path().field("kind"), kind, &known, inert);
                     granted = None;
                 }
             }
@@ -397,7 +396,7 @@ impl Pass<'_> {
 
     fn missing_route<V>(
         &mut self,
-        path: &FieldPath,
+        field: &Field,
         rule: &Rule,
         known: &BTreeMap<Namespaced, V>,
         effect: &str,
@@ -407,7 +406,7 @@ impl Pass<'_> {
         let help = closest(&rule.name, known).map(|n| format!("did you mean `{n}`?"));
         let message =
             format!("there is no {} `{}` in namespace `{namespace}`, {effect}", rule.kind, rule.name);
-        self.fault(codes::ROUTE_MISSING, path.clone().field("name"), message, help);
+        self.fault(codes::ROUTE_MISSING, field.path().field("name"), message, help);
     }
 
     fn group_rule(
@@ -415,34 +414,34 @@ impl Pass<'_> {
         rule: &Rule,
         name: &Namespaced,
         routes: &Routes<'_>,
-        path: &FieldPath,
-    ) -> Vec<HttpMatch> {
+        field: &Field,
+    ) -> Vec<Arc<HttpMatch>> {
         let Some(group) = routes.groups.get(name) else {
-            self.missing_route(path, rule, routes.groups, "so the rule allows nothing");
+            self.missing_route(field, rule, routes.groups, "so the rule allows nothing");
             return Vec::new();
         };
         // SPEC: S26. Absent and empty both mean all matches of the group.
         let Some(names) = rule.matches.as_ref().filter(|m| !m.is_empty()) else {
             return group.all().cloned().collect();
         };
-        let mut out: Vec<HttpMatch> = Vec::new();
+        let mut out: Vec<Arc<HttpMatch>> = Vec::with_capacity(names.len());
         let mut seen = BTreeSet::new();
         for (place, wanted) in names.iter().enumerate() {
-            let at = path.clone().field("matches").index(place);
+            let at = || field.path().field("matches").index(place);
             match group.named(wanted) {
                 Ok(found) => out.extend(found.filter(|_| seen.insert(wanted)).cloned()),
                 Err(NameFault::Ambiguous) => {
                     let message = format!(
                         "the name `{wanted}` stands twice in HTTPRouteGroup `{name}` and allows nothing"
                     );
-                    self.fault(codes::MATCH_MISSING, at, message, None);
+                    self.fault(codes::MATCH_MISSING, at(), message, None);
                 }
                 Err(NameFault::Unknown) => {
                     let help = closest(wanted, group.names()).map(|n| format!("did you mean `{n}`?"));
                     let message = format!(
                         "HTTPRouteGroup `{name}` has no match `{wanted}`, which therefore allows nothing"
                     );
-                    self.fault(codes::MATCH_MISSING, at, message, help);
+                    self.fault(codes::MATCH_MISSING, at(), message, help);
                 }
             }
         }

@@ -16,11 +16,11 @@ pub(super) fn listeners(
     // Each wanted listener with a service to name when it gets none.
     let mut wanted: BTreeMap<ListenerKey, &Service> = BTreeMap::new();
     for (name, service) in services {
-        for ((port, _), service_port) in &service.ports {
-            let key = match service_port.protocol {
-                Protocol::Http(_) => ListenerKey::Http(*port),
-                Protocol::Tcp => ListenerKey::Tcp(name.clone(), *port),
-                Protocol::Udp => ListenerKey::Udp(name.clone(), *port),
+        for port in &service.ports {
+            let key = match port.protocol {
+                Protocol::Http(_) => ListenerKey::Http(port.port),
+                Protocol::Tcp => ListenerKey::Tcp(name.clone(), port.port),
+                Protocol::Udp => ListenerKey::Udp(name.clone(), port.port),
             };
             wanted.entry(key).or_insert(service);
         }

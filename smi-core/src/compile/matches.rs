@@ -1,6 +1,6 @@
 //! Route groups → HTTP matches (S6–S11, S26).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use super::codes;
@@ -8,34 +8,36 @@ use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::Namespaced;
 use crate::hub::{self, Hub, RouteGroup};
 use crate::ir::pattern::PatternFault;
-use crate::ir::{HeaderMatch, HttpMatch, Methods, Origin, Pattern};
+use crate::ir::{Field, HeaderMatch, HttpMatch, Methods, Origin, Pattern};
 
 /// A group, resolved.
 pub(super) struct Group {
     /// In order; `None`: faulty, contributes nothing.
-    matches: Vec<Option<HttpMatch>>,
-    /// Places of the matches by name.
-    by_name: BTreeMap<Arc<str>, Vec<usize>>,
+    matches: Vec<Option<Arc<HttpMatch>>>,
+    /// Names of the matches and their places, sorted.
+    by_name: Vec<(Arc<str>, usize)>,
 }
 
 impl Group {
     /// All matches that contribute.
-    pub(super) fn all(&self) -> impl Iterator<Item = &HttpMatch> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<HttpMatch>> {
         self.matches.iter().flatten()
     }
 
     /// The match of this name: unknown, ambiguous, faulty (reported already) or there.
-    pub(super) fn named(&self, name: &str) -> Result<Option<&HttpMatch>, NameFault> {
-        match self.by_name.get(name).map(Vec::as_slice) {
-            None | Some([]) => Err(NameFault::Unknown),
-            Some([place]) => Ok(self.matches.get(*place).and_then(Option::as_ref)),
-            Some(_) => Err(NameFault::Ambiguous),
+    pub(super) fn named(&self, name: &str) -> Result<Option<&Arc<HttpMatch>>, NameFault> {
+        let first = self.by_name.partition_point(|(n, _)| **n < *name);
+        let mut same = self.by_name.iter().skip(first).take_while(|(n, _)| **n == *name);
+        match (same.next(), same.next()) {
+            (None, _) => Err(NameFault::Unknown),
+            (Some((_, place)), None) => Ok(self.matches.get(*place).and_then(Option::as_ref)),
+            (Some(_), Some(_)) => Err(NameFault::Ambiguous),
         }
     }
 
     /// Names of the matches.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(|n| &**n)
+        self.by_name.iter().map(|(n, _)| &**n)
     }
 }
 
@@ -72,46 +74,45 @@ impl<'h> Patterns<'h> {
 
 /// Where the matches of a group stand in its version.
 pub(crate) fn matches_path(version: &str) -> FieldPath {
+    FieldPath::root().fields(matches_list(version))
+}
+
+/// The same, as keys.
+fn matches_list(version: &str) -> &'static [&'static str] {
     match version {
-        "v1alpha1" | "v1alpha2" => FieldPath::root().field("matches"),
-        _ => FieldPath::root().fields(&["spec", "matches"]),
+        "v1alpha1" | "v1alpha2" => &["matches"],
+        _ => &["spec", "matches"],
     }
 }
 
 fn resolve<'h>(group: &'h RouteGroup, patterns: &mut Patterns<'h>, report: &mut Report) -> Group {
     let object = Arc::new(group.object_ref());
-    let list = matches_path(group.meta.version);
-    let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
-    let mut matches = Vec::with_capacity(group.matches.len());
-    for (place, source) in group.matches.iter().enumerate() {
-        let path = list.clone().index(place);
-        let places = by_name.entry(source.name.clone()).or_default();
-        if let [first] = places.as_slice() {
+    let list = matches_list(group.meta.version);
+    let place_of = |(place, source): (usize, &hub::HttpMatch)| (source.name.clone(), place);
+    let mut by_name: Vec<(Arc<str>, usize)> = group.matches.iter().enumerate().map(place_of).collect();
+    by_name.sort();
+    for same in by_name.chunk_by(|a, b| a.0 == b.0) {
+        if let [(name, first), (_, second), ..] = same {
+            let path = |place: usize| Field::Item(list, place).path().field("name");
+            let message = format!("the name `{name}` stands twice, so rules cannot refer to it");
             report.push(
-                Diagnostic::new(
-                    codes::MATCH_NAME_TWICE,
-                    &object,
-                    path.clone().field("name"),
-                    format!("the name `{}` stands twice, so rules cannot refer to it", source.name),
-                )
-                .with_related(
+                Diagnostic::new(codes::MATCH_NAME_TWICE, &object, path(*second), message).with_related(
                     "the first one",
                     &object,
-                    list.clone().index(*first).field("name"),
+                    path(*first),
                 ),
             );
         }
-        places.push(place);
-        matches.push(one(source, patterns, &object, &path, report));
     }
-    Group { matches, by_name }
+    let mut read = |(place, source)| one(source, patterns, &object, Field::Item(list, place), report);
+    Group { matches: group.matches.iter().enumerate().map(|m| read(m).map(Arc::new)).collect(), by_name }
 }
 
 fn one<'h>(
     source: &'h hub::HttpMatch,
     patterns: &mut Patterns<'h>,
     object: &Arc<ObjectRef>,
-    path: &FieldPath,
+    field: Field,
     report: &mut Report,
 ) -> Option<HttpMatch> {
     let mut sound = true;
@@ -127,35 +128,29 @@ fn one<'h>(
     if let Some(text) = &source.path_regex {
         match patterns.path(text) {
             Ok(p) => pattern = Some(p),
-            Err(fault) => bad_pattern(fault, text, path.clone().field("pathRegex")),
+            Err(fault) => bad_pattern(fault, text, field.path().field("pathRegex")),
         }
     }
-    let mut headers: BTreeMap<Arc<str>, Pattern> = BTreeMap::new();
+    // By name; `None` has a faulty pattern.
+    let mut headers: BTreeMap<Arc<str>, Option<Pattern>> = BTreeMap::new();
     let mut refused = Vec::new();
-    let mut seen = BTreeSet::new();
     for (name, text) in source.headers.iter().flatten() {
-        let at = path.clone().field("headers").key(name.clone());
-        match header_name(name) {
-            Err(why) => refused.push(Diagnostic::new(
-                codes::BAD_HEADER,
-                object,
-                at,
-                format!("`{name}` cannot be matched: {why}"),
-            )),
-            Ok(canonical) if !seen.insert(canonical.clone()) => {
-                refused.push(Diagnostic::new(
-                    codes::HEADER_TWICE,
-                    object,
-                    at,
-                    format!("the header `{name}` stands twice"),
-                ));
+        let at = || field.path().field("headers").key(name.clone());
+        let mut refuse = |code, why| refused.push(Diagnostic::new(code, object, at(), why));
+        match header_name(name).map(|canonical| headers.entry(canonical)) {
+            Err(why) => refuse(codes::BAD_HEADER, format!("`{name}` cannot be matched: {why}")),
+            Ok(Entry::Occupied(_)) => {
+                refuse(codes::HEADER_TWICE, format!("the header `{name}` stands twice"));
             }
-            Ok(canonical) => match patterns.value(text) {
-                Ok(value) => {
-                    headers.insert(canonical, value);
-                }
-                Err(fault) => bad_pattern(fault, text, at),
-            },
+            Ok(Entry::Vacant(place)) => {
+                place.insert(match patterns.value(text) {
+                    Ok(value) => Some(value),
+                    Err(fault) => {
+                        bad_pattern(fault, text, at());
+                        None
+                    }
+                });
+            }
         }
     }
     sound &= refused.is_empty();
@@ -169,8 +164,11 @@ fn one<'h>(
     sound.then(|| HttpMatch {
         path: pattern.filter(|p| *p.lowered() != crate::ir::pattern::Lowered::Any),
         methods,
-        headers: headers.into_iter().map(|(name, value)| HeaderMatch { name, value }).collect(),
-        origin: Origin::field(object.clone(), path.clone()),
+        headers: headers
+            .into_iter()
+            .filter_map(|(name, value)| Some(HeaderMatch { name, value: value? }))
+            .collect(),
+        origin: Origin::field(object.clone(), field),
     })
 }
 

@@ -46,32 +46,17 @@ pub struct Compiled {
 #[must_use]
 pub fn compile(hub: &Hub, cluster: &Cluster, options: &CompileOptions) -> Compiled {
     let mut report = Report::new();
-    let workloads::Workloads { pods, callers, shared, mut workloads, by_account, by_binding } =
-        workloads::workloads(hub, cluster, options, &mut report);
-    let pools = endpoints::pools(cluster, &pods, &callers, &shared);
+    let mut workloads = workloads::workloads(hub, cluster, options, &mut report);
+    let pools = endpoints::pools(cluster, &workloads);
     let groups = matches::groups(hub, &mut report);
-    let grants = inbound::grants(hub, options, &groups, &mut report);
-    for (name, destinations) in grants.destinations(&by_account, &by_binding) {
-        for id in destinations {
-            if let Some(workload) = workloads.get_mut(&id) {
-                workload.grants.insert(name.clone());
-            }
-        }
-    }
+    let grants = inbound::grants(hub, options, &groups, &mut workloads, &mut report);
     let mut services = services::services(cluster, options, &mut report);
     outbound::routes(hub, &groups, &pools, options, &mut services, &mut report);
     let listeners = listeners::listeners(&services, options, &mut report);
     report.sort();
-    let ir = Ir {
-        settings: options.settings.clone(),
-        services,
-        pools,
-        workloads,
-        grants: grants.into_map(),
-        pods,
-        callers,
-        listeners,
-    };
+    let (pods, callers, workloads) = workloads.into_parts();
+    let settings = options.settings.clone();
+    let ir = Ir { settings, services, pools, workloads, grants, pods, callers, listeners };
     debug_assert_eq!(crate::ir::verify(&ir), []);
     Compiled { ir, report }
 }

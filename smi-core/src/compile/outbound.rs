@@ -7,21 +7,33 @@ use super::matches::Group;
 use super::{CompileOptions, DeadBackends, codes};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
-use crate::hub::names::{Name, Namespaced, Port, Transport, of_namespace};
+use crate::hub::names::{Name, Namespaced, of_namespace};
 use crate::hub::{Hub, TrafficSplit};
 use crate::ir::{
-    HttpMatch, Methods, Origin, Pool, PoolKey, Protocol, Route, RouteCondition, Service, Target,
+    Field, HttpMatch, Methods, Origin, Pool, PoolKey, Protocol, Route, RouteCondition, Service, ServicePort,
+    Target,
 };
 
 /// A split whose references hold.
-struct Accepted<'h> {
+struct Accepted<'h, 's> {
     split: &'h TrafficSplit,
     object: Arc<ObjectRef>,
     /// `None`: unconditional.
-    condition: Option<Vec<HttpMatch>>,
-    /// Services with summed weights and the place of their first mention, in order of mention.
-    backends: Vec<(Namespaced, u64, usize)>,
+    condition: Option<Vec<Arc<HttpMatch>>>,
+    /// Each Service once, in order of mention.
+    backends: Vec<Backend<'s>>,
 }
+
+/// A Service that a split names, with the sum of its weights and the place of its first mention.
+struct Backend<'s> {
+    name: &'s Namespaced,
+    service: &'s Service,
+    weight: u64,
+    place: usize,
+}
+
+/// Keys of the list of backends.
+const BACKENDS: &[&str] = &["spec", "backends"];
 
 pub(super) fn routes(
     hub: &Hub,
@@ -31,48 +43,49 @@ pub(super) fn routes(
     services: &mut BTreeMap<Namespaced, Service>,
     report: &mut Report,
 ) {
-    let mut by_root: BTreeMap<Namespaced, Vec<Accepted<'_>>> = BTreeMap::new();
+    let known = &*services;
+    let mut by_root: BTreeMap<&Namespaced, (&Service, Vec<Accepted<'_, '_>>)> = BTreeMap::new();
     for (name, split) in &hub.splits {
-        let mut pass = Pass { name, object: Arc::new(split.object_ref()), services, options, report };
-        if let Some((root, accepted)) = pass.accept(split, groups) {
-            by_root.entry(root).or_default().push(accepted);
+        let mut pass = Pass { name, object: Arc::new(split.object_ref()), services: known, options, report };
+        if let Some(((root, service), accepted)) = pass.accept(split, groups) {
+            by_root.entry(root).or_insert((service, Vec::new())).1.push(accepted);
         }
     }
-    for (root, mut splits) in by_root {
+    // Routes of each root by the place of its port, in order of precedence.
+    let mut built: Vec<(Namespaced, Vec<(usize, Route)>)> = Vec::with_capacity(by_root.len());
+    for (root, (service, mut splits)) in by_root {
         in_order_of_precedence(&mut splits, report);
-        let mut built = Vec::new();
-        if let Some(service) = services.get(&root) {
-            for (key, port) in &service.ports {
-                for accepted in &splits {
-                    if accepted.condition.is_some() && !matches!(port.protocol, Protocol::Http(_)) {
-                        continue;
-                    }
-                    let targets = targets(accepted, *key, port.protocol, services, pools, options, report);
-                    if let Some(route) = targets.map(|targets| route(accepted, targets)) {
-                        built.push((*key, route));
-                    }
+        let mut routes = Vec::with_capacity(service.ports.len() * splits.len());
+        for (place, port) in service.ports.iter().enumerate() {
+            for accepted in &splits {
+                if accepted.condition.is_some() && !matches!(port.protocol, Protocol::Http(_)) {
+                    continue;
+                }
+                let targets = targets(accepted, port, pools, options, report);
+                if let Some(route) = targets.map(|targets| route(accepted, targets)) {
+                    routes.push((place, route));
                 }
             }
         }
+        built.push((root.clone(), routes));
+    }
+    for (root, routes) in built {
         let Some(service) = services.get_mut(&root) else { continue };
-        for (key, route) in built {
-            if let Some(port) = service.ports.get_mut(&key) {
-                match route.condition {
-                    // Before the last one, which serves everything else.
-                    RouteCondition::AnyOf(_) => {
-                        port.routes.insert(port.routes.len().saturating_sub(1), route)
-                    }
-                    RouteCondition::Everything => {
-                        port.routes.pop();
-                        port.routes.push(route);
-                    }
+        for (place, route) in routes {
+            let Some(port) = service.ports.get_mut(place) else { continue };
+            match route.condition {
+                // Before the last one, which serves everything else.
+                RouteCondition::AnyOf(_) => port.routes.insert(port.routes.len().saturating_sub(1), route),
+                RouteCondition::Everything => {
+                    port.routes.pop();
+                    port.routes.push(route);
                 }
             }
         }
     }
 }
 
-fn route(accepted: &Accepted<'_>, targets: Vec<Target>) -> Route {
+fn route(accepted: &Accepted<'_, '_>, targets: Vec<Target>) -> Route {
     Route {
         condition: accepted.condition.clone().map_or(RouteCondition::Everything, RouteCondition::AnyOf),
         targets,
@@ -86,11 +99,11 @@ fn tests(m: &HttpMatch) -> usize {
 }
 
 /// S18: conditional ones first, more conditions first, then the oldest, then by name. A second unconditional one is reported and removed.
-fn in_order_of_precedence(splits: &mut Vec<Accepted<'_>>, report: &mut Report) {
+fn in_order_of_precedence(splits: &mut Vec<Accepted<'_, '_>>, report: &mut Report) {
     // SPEC: S18. Conditions are the tests (path, methods, each header) of all matches. A split that was never created (a manifest) is
     // newer than any that was. Case: split/s18-precedence.
     splits.sort_by_key(|s| {
-        let conditions: usize = s.condition.iter().flatten().map(tests).sum();
+        let conditions: usize = s.condition.iter().flatten().map(|m| tests(m)).sum();
         let created = s.split.meta.created.clone();
         (
             s.condition.is_none(),
@@ -129,23 +142,23 @@ fn in_order_of_precedence(splits: &mut Vec<Accepted<'_>>, report: &mut Report) {
     });
 }
 
-struct Pass<'a> {
+struct Pass<'a, 's> {
     name: &'a Namespaced,
     object: Arc<ObjectRef>,
-    services: &'a BTreeMap<Namespaced, Service>,
+    services: &'s BTreeMap<Namespaced, Service>,
     options: &'a CompileOptions,
     report: &'a mut Report,
 }
 
-impl Pass<'_> {
+impl<'s> Pass<'_, 's> {
     fn fault(&mut self, code: Code, path: FieldPath, message: String, help: Option<String>) {
         let mut d = Diagnostic::new(code, &self.object, path, message);
         d.help = help;
         self.report.push(d);
     }
 
-    fn in_namespace(&self, name: &str) -> Namespaced {
-        Namespaced { namespace: self.name.namespace.clone(), name: Name::from(name) }
+    fn in_namespace(&self, name: impl Into<Arc<str>>) -> Namespaced {
+        Namespaced { namespace: self.name.namespace.clone(), name: Name::new(name) }
     }
 
     fn similar(&self, name: &str) -> Option<String> {
@@ -158,7 +171,7 @@ impl Pass<'_> {
         &mut self,
         split: &'h TrafficSplit,
         groups: &BTreeMap<Namespaced, Group>,
-    ) -> Option<(Namespaced, Accepted<'h>)> {
+    ) -> Option<((&'s Namespaced, &'s Service), Accepted<'h, 's>)> {
         let root = self.root(split);
         let condition = self.condition(split, groups);
         let backends = self.backends(split);
@@ -167,10 +180,10 @@ impl Pass<'_> {
     }
 
     // SPEC: S13. `name`, `name.namespace`, `name.namespace.svc`, `name.namespace.svc.<cluster domain>`.
-    fn root(&mut self, split: &TrafficSplit) -> Option<Namespaced> {
-        let path = FieldPath::root().fields(&["spec", "service"]);
+    fn root(&mut self, split: &TrafficSplit) -> Option<(&'s Namespaced, &'s Service)> {
+        let path = || FieldPath::root().fields(&["spec", "service"]);
         let text = &*split.service;
-        let own = self.name.namespace.clone();
+        let own = &self.name.namespace;
         let (name, rest) = text.split_once('.').map_or((text, None), |(name, rest)| (name, Some(rest)));
         let understood = match rest {
             None => true,
@@ -189,17 +202,20 @@ impl Pass<'_> {
                 "`{text}` does not name a Service of namespace `{own}`, so the split is not accepted"
             );
             let help = Some(format!("write the name of the Service alone, or `{name}.{own}`"));
-            self.fault(codes::SPLIT_ROOT_FORM, path, message, help);
+            self.fault(codes::SPLIT_ROOT_FORM, path(), message, help);
             return None;
         }
-        let root = self.in_namespace(name);
-        if !self.services.contains_key(&root) {
+        let root = match rest {
+            None => self.in_namespace(split.service.clone()),
+            Some(_) => self.in_namespace(name),
+        };
+        let found = self.services.get_key_value(&root);
+        if found.is_none() {
             let message = format!("there is no Service `{root}`, so the split is not accepted");
             let help = self.similar(name);
-            self.fault(codes::SPLIT_ROOT_MISSING, path, message, help);
-            return None;
+            self.fault(codes::SPLIT_ROOT_MISSING, path(), message, help);
         }
-        Some(root)
+        found
     }
 
     /// The outer `None`: not accepted (S17).
@@ -207,19 +223,19 @@ impl Pass<'_> {
         &mut self,
         split: &TrafficSplit,
         groups: &BTreeMap<Namespaced, Group>,
-    ) -> Option<Option<Vec<HttpMatch>>> {
+    ) -> Option<Option<Vec<Arc<HttpMatch>>>> {
         let Some(references) = split.matches.as_ref().filter(|m| !m.is_empty()) else { return Some(None) };
         let mut out = Some(Vec::new());
         for (place, reference) in references.iter().enumerate() {
-            let path = FieldPath::root().fields(&["spec", "matches"]).index(place);
-            let name = self.in_namespace(&reference.name);
+            let path = |key| FieldPath::root().fields(&["spec", "matches"]).index(place).field(key);
+            let name = self.in_namespace(reference.name.clone());
             // SPEC: S17. Of a foreign group it is another kind, whatever it is called. Test: s17_a_condition_of_a_foreign_group_is_unresolved.
             if let Some(group) =
                 reference.api_group.as_deref().filter(|g| !matches!(*g, "" | "specs.smi-spec.io"))
             {
                 let message = format!("the group `{group}` is unknown, so the split is not accepted");
                 let help = Some("leave `apiGroup` out, or write `specs.smi-spec.io`".into());
-                self.fault(codes::SPLIT_GROUP_MISSING, path.field("apiGroup"), message, help);
+                self.fault(codes::SPLIT_GROUP_MISSING, path("apiGroup"), message, help);
                 out = None;
                 continue;
             }
@@ -227,7 +243,7 @@ impl Pass<'_> {
                 let message =
                     format!("the kind `{}` is unknown, so the split is not accepted", reference.kind);
                 let help = Some("conditions are HTTPRouteGroups".into());
-                self.fault(codes::SPLIT_GROUP_MISSING, path.field("kind"), message, help);
+                self.fault(codes::SPLIT_GROUP_MISSING, path("kind"), message, help);
                 out = None;
                 continue;
             }
@@ -242,7 +258,7 @@ impl Pass<'_> {
                     let help = closest(&reference.name, known).map(|n| format!("did you mean `{n}`?"));
                     let message =
                         format!("there is no HTTPRouteGroup `{name}`, so the split is not accepted");
-                    self.fault(codes::SPLIT_GROUP_MISSING, path.field("name"), message, help);
+                    self.fault(codes::SPLIT_GROUP_MISSING, path("name"), message, help);
                     out = None;
                 }
             }
@@ -252,43 +268,39 @@ impl Pass<'_> {
 
     // SPEC: S15. A faulty weight makes the whole split unaccepted: leaving out one backend would invent a ratio.
     // Case: split/s15-a-negative-weight-is-not-accepted.
-    fn backends(&mut self, split: &TrafficSplit) -> Option<Vec<(Namespaced, u64, usize)>> {
-        let list = FieldPath::root().fields(&["spec", "backends"]);
-        let mut out: Vec<(Namespaced, u64, usize)> = Vec::new();
-        let mut places: BTreeMap<Namespaced, usize> = BTreeMap::new();
+    fn backends(&mut self, split: &TrafficSplit) -> Option<Vec<Backend<'s>>> {
+        let path = |place, key| Field::Item(BACKENDS, place).path().field(key);
+        let mut out: Vec<Backend<'s>> = Vec::with_capacity(split.backends.len());
+        let mut places: BTreeMap<&Namespaced, usize> = BTreeMap::new();
         let mut sound = true;
         for (place, backend) in split.backends.iter().enumerate() {
-            let name = self.in_namespace(&backend.service);
+            let name = self.in_namespace(backend.service.clone());
             let Ok(weight) = u32::try_from(backend.weight) else {
                 let message =
                     format!("the weight {} is out of range, so the split is not accepted", backend.weight);
                 let help = Some("weights are whole numbers from 0 to 4294967295".into());
-                self.fault(codes::SPLIT_WEIGHT, list.clone().index(place).field("weight"), message, help);
+                self.fault(codes::SPLIT_WEIGHT, path(place, "weight"), message, help);
                 sound = false;
                 continue;
             };
-            if !self.services.contains_key(&name) {
+            let weight = u64::from(weight);
+            let Some((name, service)) = self.services.get_key_value(&name) else {
                 let message = format!(
                     "there is no Service `{name}`, so this backend is left out and the others share its traffic"
                 );
                 let help = self.similar(&backend.service);
-                self.fault(
-                    codes::SPLIT_BACKEND_UNUSABLE,
-                    list.clone().index(place).field("service"),
-                    message,
-                    help,
-                );
+                self.fault(codes::SPLIT_BACKEND_UNUSABLE, path(place, "service"), message, help);
                 continue;
-            }
-            let first = *places.entry(name.clone()).or_insert(out.len());
+            };
+            let first = *places.entry(name).or_insert(out.len());
             match out.get_mut(first) {
-                Some((_, sum, _)) => *sum += u64::from(weight),
-                None => out.push((name, u64::from(weight), place)),
+                Some(first) => first.weight += weight,
+                None => out.push(Backend { name, service, weight, place }),
             }
         }
-        if sound && out.iter().all(|(_, weight, _)| *weight == 0) {
+        if sound && out.iter().all(|b| b.weight == 0) {
             let message = "no backend takes traffic, so the split is not accepted".to_owned();
-            self.fault(codes::SPLIT_NOTHING_LEFT, list, message, None);
+            self.fault(codes::SPLIT_NOTHING_LEFT, Field::Known(BACKENDS).path(), message, None);
             return None;
         }
         sound.then_some(out)
@@ -297,64 +309,69 @@ impl Pass<'_> {
 
 /// Targets of one root port; `None`: the split is not accepted for it (S14, S15, S20).
 fn targets(
-    accepted: &Accepted<'_>,
-    (port, transport): (Port, Transport),
-    protocol: Protocol,
-    services: &BTreeMap<Namespaced, Service>,
+    accepted: &Accepted<'_, '_>,
+    root: &ServicePort,
     pools: &BTreeMap<PoolKey, Pool>,
     options: &CompileOptions,
     report: &mut Report,
 ) -> Option<Vec<Target>> {
-    let list = FieldPath::root().fields(&["spec", "backends"]);
-    let mut usable: Vec<(PoolKey, u64, usize)> = Vec::new();
-    for (service, weight, place) in &accepted.backends {
-        let pool = PoolKey { service: service.clone(), port, transport };
-        let found = services.get(service).and_then(|s| s.ports.get(&(port, transport)));
+    let ServicePort { port, transport, protocol, .. } = root;
+    let mut fault = |code, field: FieldPath, message: String| {
+        report.push(Diagnostic::new(code, &accepted.object, field, message));
+    };
+    let mut usable: Vec<(PoolKey, &Backend<'_>)> = Vec::with_capacity(accepted.backends.len());
+    for backend in &accepted.backends {
+        let found = backend.service.port(*port, *transport);
         // SPEC: S14. A port of another protocol (HTTP against TCP) counts as lacking: the same bytes would mean something else.
         // Test: s14_a_port_of_another_protocol_is_lacking.
-        if found.is_some_and(|p| std::mem::discriminant(&p.protocol) == std::mem::discriminant(&protocol)) {
-            usable.push((pool, *weight, *place));
+        if found.is_some_and(|p| std::mem::discriminant(&p.protocol) == std::mem::discriminant(protocol)) {
+            let pool = PoolKey { service: backend.name.clone(), port: *port, transport: *transport };
+            usable.push((pool, backend));
         } else {
-            let path = list.clone().index(*place).field("service");
             let what = if found.is_some() { "speaks another protocol on" } else { "has no" };
-            let message = format!("Service `{service}` {what} port {port}, so it is left out for that port");
-            report.push(Diagnostic::new(codes::SPLIT_BACKEND_UNUSABLE, &accepted.object, path, message));
+            let message =
+                format!("Service `{}` {what} port {port}, so it is left out for that port", backend.name);
+            fault(
+                codes::SPLIT_BACKEND_UNUSABLE,
+                Field::Item(BACKENDS, backend.place).path().field("service"),
+                message,
+            );
         }
     }
     if options.dead_backends == DeadBackends::Drop {
         let alive =
-            |(pool, ..): &(PoolKey, u64, usize)| pools.get(pool).is_some_and(|p| p.ready().next().is_some());
-        if usable.iter().any(|u| u.1 > 0 && alive(u)) {
+            |(pool, _): &(PoolKey, &Backend<'_>)| pools.get(pool).is_some_and(|p| p.ready().next().is_some());
+        if usable.iter().any(|u| u.1.weight > 0 && alive(u)) {
             // SPEC: S20. Never in silence. Test: s20_dropped_backends_are_named.
-            for (pool, weight, place) in usable.iter().filter(|u| u.1 > 0 && !alive(u)) {
-                let path = list.clone().index(*place).field("service");
+            for (_, dead) in usable.iter().filter(|u| u.1.weight > 0 && !alive(u)) {
                 let message = format!(
-                    "Service `{}` has no ready endpoint on port {port}, so the others share its weight of {weight}",
-                    pool.service
+                    "Service `{}` has no ready endpoint on port {port}, so the others share its weight of {}",
+                    dead.name, dead.weight
                 );
-                report.push(Diagnostic::new(codes::SPLIT_BACKEND_UNUSABLE, &accepted.object, path, message));
+                let path = Field::Item(BACKENDS, dead.place).path().field("service");
+                fault(codes::SPLIT_BACKEND_UNUSABLE, path, message);
             }
             usable.retain(alive);
         }
     }
-    let divisor = usable.iter().map(|u| u.1).fold(0, gcd);
+    let divisor = usable.iter().map(|u| u.1.weight).fold(0, gcd);
     if divisor == 0 {
         let message = format!("no backend takes traffic of port {port}, so the split is not accepted for it");
-        report.push(Diagnostic::new(codes::SPLIT_NOTHING_LEFT, &accepted.object, list, message));
+        fault(codes::SPLIT_NOTHING_LEFT, Field::Known(BACKENDS).path(), message);
         return None;
     }
-    let sum: u64 = usable.iter().map(|u| u.1 / divisor).sum();
+    let sum: u64 = usable.iter().map(|u| u.1.weight / divisor).sum();
     if u32::try_from(sum).is_err() {
         let message = format!(
             "the weights add up to {sum}, which does not fit in 32 bits, so the split is not accepted"
         );
-        report.push(Diagnostic::new(codes::SPLIT_WEIGHT, &accepted.object, list, message));
+        fault(codes::SPLIT_WEIGHT, Field::Known(BACKENDS).path(), message);
         return None;
     }
-    let target = |(pool, weight, place): (PoolKey, u64, usize)| {
-        let origin = Origin::field(accepted.object.clone(), list.clone().index(place));
+    let target = |(pool, backend): (PoolKey, &Backend<'_>)| {
+        let origin = Origin::field(accepted.object.clone(), Field::Item(BACKENDS, backend.place));
         // Each weight is at most the sum, which fits.
-        Target { pool, weight: u32::try_from(weight / divisor).unwrap_or(u32::MAX), origin }
+        Target { pool, weight: u32::try_from(backend.weight / divisor).unwrap_or(u32::MAX), origin }
     };
     Some(usable.into_iter().map(target).collect())
 }

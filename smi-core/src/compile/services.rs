@@ -27,7 +27,7 @@ pub(super) fn services(
         }
         let object = Arc::new(ObjectRef::new("", "v1", "Service", name));
         let settings = annotations::settings(service, &object, options, &cluster.services, report);
-        let mut ports = BTreeMap::new();
+        let mut ports: Vec<ServicePort> = Vec::with_capacity(service.ports.len());
         for (place, port) in service.ports.iter().enumerate() {
             let found = protocol::protocol(port, settings.annotated, options.default_protocol);
             let (Some((protocol, decided_by)), Some(transport)) = (found, transport(port.protocol)) else {
@@ -50,12 +50,7 @@ pub(super) fn services(
                     if let Some((other, origin)) = settings.unmirrored(&policy) {
                         let message =
                             format!("`{}` has no port {}, which is not mirrored", other.name, port.port);
-                        report.push(Diagnostic::new(
-                            codes::BAD_ANNOTATION,
-                            &object,
-                            origin.path.clone(),
-                            message,
-                        ));
+                        report.push(Diagnostic::new(codes::BAD_ANNOTATION, &object, origin.path(), message));
                     }
                     Some(policy).filter(|p| *p != *plain)
                 }
@@ -68,11 +63,19 @@ pub(super) fn services(
                 targets: vec![Target { pool, weight: 1, origin: origin.clone() }],
                 origin,
             };
-            ports.insert(
-                (port.port, transport),
-                ServicePort { protocol, decided_by, routes: vec![route], policy },
-            );
+            ports.push(ServicePort {
+                port: port.port,
+                transport,
+                protocol,
+                decided_by,
+                routes: vec![route],
+                policy,
+            });
         }
+        // Of several of one key the last one counts.
+        ports.reverse();
+        ports.sort_by_key(|p| (p.port, p.transport));
+        ports.dedup_by_key(|p| (p.port, p.transport));
         let mode = options.mode.of(cluster, &name.namespace);
         let origin = Origin::object(object);
         out.insert(name.clone(), Service { addresses: service.addresses.clone(), mode, ports, origin });

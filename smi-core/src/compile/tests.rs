@@ -31,7 +31,7 @@ spec: {service: root, backends: [{service: same, weight: 1}, {service: other, we
     let root = &compiled.ir.services[&crate::hub::names::Namespaced::new("a", "root")];
     let targets: Vec<String> = root
         .ports
-        .values()
+        .iter()
         .flat_map(|p| &p.routes)
         .flat_map(|r| &r.targets)
         .map(|t| t.pool.to_string())
@@ -74,7 +74,7 @@ endpoints: [{addresses: ['fd00::1'], targetRef: {kind: Pod, name: one, namespace
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
     let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
     let endpoints = compiled.ir.pools.values().flat_map(|p| &p.endpoints);
-    let addresses: Vec<String> = endpoints.map(|e| e.address.to_string()).collect();
+    let addresses: Vec<String> = endpoints.map(|e| e.socket().to_string()).collect();
     assert_eq!(addresses, ["10.0.0.1:80", "[fd00::2]:80"]);
 }
 
@@ -206,7 +206,7 @@ spec: {service: web, backends: [{service: web, weight: 1}], matches: [{apiGroup:
     let compiled = compiled(text, &CompileOptions::default());
     let found: Vec<_> = compiled.report.iter().map(|d| (d.code.id, d.path.to_string())).collect();
     assert_eq!(found, [("SMI0306", "spec.matches[0].apiGroup".to_owned())]);
-    assert!(compiled.ir.services.values().flat_map(|s| s.ports.values()).all(|p| p.routes.len() == 1));
+    assert!(compiled.ir.services.values().flat_map(|s| &s.ports).all(|p| p.routes.len() == 1));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::inbound::Destination;
 use super::{CompileOptions, codes};
 use crate::cluster::{self, Cluster, PodId, Probe};
 use crate::diag::{Diagnostic, FieldPath, Report};
@@ -12,10 +13,19 @@ use crate::hub::names::{Name, Namespace, Namespaced};
 use crate::hub::{Hub, IdentityBinding};
 use crate::ir::{Pod, Workload, WorkloadId};
 
+/// A pod that is alive, and where it belongs.
+pub(super) struct Living<'c> {
+    pub(super) id: &'c PodId,
+    pub(super) pod: &'c cluster::Pod,
+    pub(super) workload: WorkloadId,
+}
+
 /// The pods of a cluster, grouped.
-pub(super) struct Workloads {
-    pub(super) pods: BTreeMap<PodId, Pod>,
-    pub(super) callers: BTreeMap<IpAddr, PodId>,
+pub(super) struct Workloads<'c> {
+    /// By id.
+    pub(super) pods: Vec<Living<'c>>,
+    /// By address; places in `pods`.
+    pub(super) callers: Vec<(IpAddr, usize)>,
     /// Addresses of pods of different identity, which are nobody's.
     pub(super) shared: BTreeSet<IpAddr>,
     pub(super) workloads: BTreeMap<WorkloadId, Workload>,
@@ -30,12 +40,12 @@ pub(super) fn is_usable(binding: &IdentityBinding) -> bool {
 
 type Selectors<'a> = BTreeMap<&'a Namespace, Vec<(&'a Name, &'a BTreeMap<Arc<str>, Arc<str>>)>>;
 
-pub(super) fn workloads(
+pub(super) fn workloads<'c>(
     hub: &Hub,
-    cluster: &Cluster,
+    cluster: &'c Cluster,
     options: &CompileOptions,
     report: &mut Report,
-) -> Workloads {
+) -> Workloads<'c> {
     let mut selectors = Selectors::new();
     for (name, binding) in &hub.bindings {
         check_binding(binding, report);
@@ -43,53 +53,44 @@ pub(super) fn workloads(
             selectors.entry(&name.namespace).or_default().push((&name.name, labels));
         }
     }
-    let mut ids: BTreeMap<(&Namespace, &Name, Vec<&Name>), WorkloadId> = BTreeMap::new();
     let mut workloads: BTreeMap<WorkloadId, Workload> = BTreeMap::new();
-    let mut pods: Vec<(PodId, Pod)> = Vec::with_capacity(cluster.pods.len());
-    let mut addresses: Vec<(IpAddr, &PodId, WorkloadId)> = Vec::with_capacity(cluster.pods.len());
-    let mut last: Option<(&PodId, &cluster::Pod, WorkloadId)> = None;
+    let mut pods: Vec<Living<'c>> = Vec::with_capacity(cluster.pods.len());
+    let mut addresses: Vec<(IpAddr, usize)> = Vec::with_capacity(cluster.pods.len());
     for (id, pod) in cluster.pods.iter().filter(|(_, pod)| pod.alive) {
         let namespace = &id.name.namespace;
-        // Pods of one template follow each other and are alike.
-        let alike = last.as_ref().filter(|(other, p, _)| {
-            other.name.namespace == *namespace
-                && p.account == pod.account
-                && p.labels.is_same(&pod.labels)
-                && p.probes == pod.probes
+        // Pods of one template mostly follow each other.
+        let alike = pods.last().filter(|before| {
+            Arc::ptr_eq(&before.pod.spec, &pod.spec) && before.id.name.namespace == *namespace
         });
-        let workload = if let Some((_, _, workload)) = alike {
-            workload.clone()
-        } else {
-            let bindings: Vec<&Name> = selectors
-                .get(namespace)
-                .into_iter()
-                .flatten()
-                .filter(|(_, labels)| pod.labels.fit(*labels))
-                .map(|(name, _)| *name)
-                .collect();
-            // One id per workload, shared by all its pods.
-            let workload = ids
-                .entry((namespace, &pod.account, bindings))
-                .or_insert_with_key(|(namespace, account, bindings)| {
-                    let bindings = bindings.iter().map(|b| (*b).clone()).collect();
-                    WorkloadId::new((*namespace).clone(), (*account).clone(), bindings)
-                })
-                .clone();
-            let entry = workloads.entry(workload.clone()).or_insert_with(|| Workload {
-                mode: options.mode.of(cluster, namespace),
-                grants: BTreeSet::new(),
-                probes: BTreeSet::new(),
-            });
-            if options.allow_probes {
-                entry.probes.extend(pod.probes.iter().filter_map(|probe| canonical(probe, options)));
+        let workload = match alike {
+            Some(before) => before.workload.clone(),
+            None => {
+                let bindings = selectors
+                    .get(namespace)
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, labels)| pod.spec.labels.fit(*labels))
+                    .map(|(name, _)| (*name).clone());
+                let id = WorkloadId::new(namespace.clone(), pod.spec.account.clone(), bindings.collect());
+                let entry = workloads.entry(id);
+                // One id per workload, shared by all its pods.
+                let id = entry.key().clone();
+                let workload = entry.or_insert_with(|| Workload {
+                    mode: options.mode.of(cluster, namespace),
+                    grants: Vec::new(),
+                    probes: BTreeSet::new(),
+                });
+                if options.allow_probes {
+                    let probes = pod.spec.probes.iter();
+                    workload.probes.extend(probes.filter_map(|probe| canonical(probe, options)));
+                }
+                id
             }
-            last = Some((id, pod, workload.clone()));
-            workload
         };
-        addresses.extend(pod.addresses.iter().map(|address| (*address, id, workload.clone())));
-        pods.push((id.clone(), Pod { workload, addresses: pod.addresses.clone() }));
+        addresses.extend(pod.addresses.iter().map(|address| (*address, pods.len())));
+        pods.push(Living { id, pod, workload });
     }
-    let (callers, shared) = callers(cluster, addresses, report);
+    let (callers, shared) = callers(&pods, addresses, report);
     let mut by_account: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
     let mut by_binding: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
     for id in workloads.keys() {
@@ -99,7 +100,38 @@ pub(super) fn workloads(
             by_binding.entry(name).or_default().push(id.clone());
         }
     }
-    Workloads { pods: pods.into_iter().collect(), callers, shared, workloads, by_account, by_binding }
+    Workloads { pods, callers, shared, workloads, by_account, by_binding }
+}
+
+impl Workloads<'_> {
+    /// What of it the IR keeps: pods, callers, workloads.
+    pub(super) fn into_parts(
+        self,
+    ) -> (BTreeMap<PodId, Pod>, BTreeMap<IpAddr, PodId>, BTreeMap<WorkloadId, Workload>) {
+        let callers = self.callers.iter().filter_map(|(address, place)| {
+            let living = self.pods.get(*place)?;
+            Some((*address, living.id.clone()))
+        });
+        let callers = callers.collect();
+        let pods = self.pods.into_iter().map(|living| {
+            let pod = Pod { workload: living.workload, addresses: living.pod.addresses.clone() };
+            (living.id.clone(), pod)
+        });
+        (pods.collect(), callers, self.workloads)
+    }
+
+    /// Puts down which workloads a grant opens; the next grant's name is greater.
+    pub(super) fn grant(&mut self, name: &Namespaced, destination: &Destination) {
+        let opened = match destination {
+            Destination::Account(account) => self.by_account.get(account),
+            Destination::Binding(binding) => self.by_binding.get(binding),
+        };
+        for id in opened.into_iter().flatten() {
+            if let Some(workload) = self.workloads.get_mut(id) {
+                workload.grants.push(name.clone());
+            }
+        }
+    }
 }
 
 /// The probe with the path that the kubelet's request has (S9, S32): it may be written without its slash, and with a query.
@@ -116,37 +148,40 @@ fn canonical(probe: &Probe, options: &CompileOptions) -> Option<Probe> {
 
 // SPEC: S29. An address of pods of different identity is nobody.
 fn callers(
-    cluster: &Cluster,
-    mut addresses: Vec<(IpAddr, &PodId, WorkloadId)>,
+    pods: &[Living<'_>],
+    mut addresses: Vec<(IpAddr, usize)>,
     report: &mut Report,
-) -> (BTreeMap<IpAddr, PodId>, BTreeSet<IpAddr>) {
-    addresses.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+) -> (Vec<(IpAddr, usize)>, BTreeSet<IpAddr>) {
+    // Places in `pods` are in the order of ids.
+    addresses.sort_unstable();
+    let living = |place: usize| pods.get(place);
     let mut out = Vec::with_capacity(addresses.len());
     let mut shared = BTreeSet::new();
     for same in addresses.chunk_by(|a, b| a.0 == b.0) {
-        let [(address, id, workload), rest @ ..] = same else { continue };
-        if rest.iter().all(|(_, _, other)| other == workload) {
-            out.push((*address, (*id).clone()));
+        let [first @ (address, place), rest @ ..] = same else { continue };
+        let workload = |place: usize| living(place).map(|p| &p.workload);
+        if rest.iter().all(|(_, other)| workload(*other) == workload(*place)) {
+            out.push(*first);
         } else {
+            let mut ids: Vec<&PodId> =
+                same.iter().filter_map(|(_, place)| Some(living(*place)?.id)).collect();
+            ids.dedup();
             shared.insert(*address);
-            let pods = same.iter().map(|(_, id, _)| *id).collect();
-            report_shared(cluster, *address, &pods, report);
+            report_shared(*address, &ids, report);
         }
     }
-    (out.into_iter().collect(), shared)
+    (out, shared)
 }
 
-fn report_shared(cluster: &Cluster, address: IpAddr, pods: &BTreeSet<&PodId>, report: &mut Report) {
-    let mut pods = pods.iter().filter(|id| cluster.pods.contains_key(**id));
-    if let Some(first) = pods.next() {
-        let path = FieldPath::root().fields(&["status", "podIP"]);
-        let message = format!("the address {address} belongs to pods of different identity and is nobody's");
-        let mut d = Diagnostic::new(codes::ADDRESS_SHARED, &first.object_ref(), path.clone(), message);
-        for other in pods {
-            d = d.with_related("it is the address of this pod too", &other.object_ref(), path.clone());
-        }
-        report.push(d);
+fn report_shared(address: IpAddr, pods: &[&PodId], report: &mut Report) {
+    let [first, others @ ..] = pods else { return };
+    let path = FieldPath::root().fields(&["status", "podIP"]);
+    let message = format!("the address {address} belongs to pods of different identity and is nobody's");
+    let mut d = Diagnostic::new(codes::ADDRESS_SHARED, &first.object_ref(), path.clone(), message);
+    for other in others {
+        d = d.with_related("it is the address of this pod too", &other.object_ref(), path.clone());
     }
+    report.push(d);
 }
 
 fn check_binding(binding: &IdentityBinding, report: &mut Report) {

@@ -55,7 +55,7 @@ fn decide_http(ir: &Ir, request: &Request, http: &HttpRequest, assume: Assume) -
     let Some((name, service)) = service_of_host(ir, &host) else {
         return Decision::Refused(Refusal::UnknownHost);
     };
-    let Some(port) = service.ports.get(&(http.port, Transport::Tcp)) else {
+    let Some(port) = service.port(http.port, Transport::Tcp) else {
         return Decision::Refused(Refusal::UnknownHost);
     };
     if !matches!(port.protocol, Protocol::Http(_)) {
@@ -95,8 +95,7 @@ fn decide_opaque(
     transport: Transport,
     assume: Assume,
 ) -> Decision {
-    let found =
-        ir.services.get(name).and_then(|service| Some((service, service.ports.get(&(port, transport))?)));
+    let found = ir.services.get(name).and_then(|service| Some((service, service.port(port, transport)?)));
     let Some((service, service_port)) = found else {
         return Decision::Refused(Refusal::NoListener);
     };
@@ -148,9 +147,7 @@ type Alike = BTreeMap<(Option<WorkloadId>, Port), u32>;
 fn alike(pool: &Pool, assume: Assume) -> (Alike, bool) {
     let mut out = Alike::new();
     for endpoint in pool.ready() {
-        if let Some(port) = Port::new(endpoint.address.port()) {
-            *out.entry((endpoint.workload.clone(), port)).or_default() += 1;
-        }
+        *out.entry((endpoint.workload.clone(), endpoint.port)).or_default() += 1;
     }
     if pool.endpoints.is_empty() && assume == Assume::TemplatesReady {
         for (workload, port) in &pool.templates {

@@ -110,6 +110,11 @@ impl Namespaced {
     }
 }
 
+/// The same map with full nodes: one that grew in order has them half empty.
+pub(crate) fn packed<K: Ord, V>(map: BTreeMap<K, V>) -> BTreeMap<K, V> {
+    map.into_iter().collect()
+}
+
 /// The entries of one namespace, by name, without a look at the others.
 pub(crate) fn of_namespace<'m, V>(
     map: &'m BTreeMap<Namespaced, V>,

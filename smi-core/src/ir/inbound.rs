@@ -91,8 +91,8 @@ impl fmt::Debug for WorkloadId {
 pub struct Workload {
     /// Whether refusals are enforced.
     pub mode: Mode,
-    /// Names of the grants (keys of [`super::Ir::grants`]) whose destination it is.
-    pub grants: BTreeSet<Namespaced>,
+    /// Names of the grants (keys of [`super::Ir::grants`]) whose destination it is, sorted.
+    pub grants: Vec<Namespaced>,
     /// Probes of the kubelet that are allowed whoever asks (S32); empty unless the compiler was told to allow them.
     pub probes: BTreeSet<Probe>,
 }
@@ -169,7 +169,7 @@ pub enum HttpCondition {
     /// Every request: a TCPRoute without an HTTPRouteGroup.
     Any,
     /// Requests that one of these matches; empty: none.
-    AnyOf(Vec<HttpMatch>),
+    AnyOf(Vec<Arc<HttpMatch>>),
 }
 
 /// A set of pod ports.

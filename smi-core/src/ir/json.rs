@@ -325,9 +325,9 @@ fn listener(key: &ListenerKey, listen: Port) -> Listener<'_> {
 }
 
 fn service(service: &super::Service) -> Service<'_> {
-    let ports = service.ports.iter().map(|((port, transport), p)| ServicePort {
-        port: *port,
-        transport: *transport,
+    let ports = service.ports.iter().map(|p| ServicePort {
+        port: p.port,
+        transport: p.transport,
         protocol: text::protocol(p.protocol),
         decided_by: p.decided_by,
         policy: policy(&p.policy),
@@ -349,7 +349,7 @@ fn route(route: &Route) -> RouteView<'_> {
     });
     let any_of = match &route.condition {
         RouteCondition::Everything => None,
-        RouteCondition::AnyOf(matches) => Some(matches.iter().map(http_match).collect()),
+        RouteCondition::AnyOf(matches) => Some(matches.iter().map(|m| http_match(m)).collect()),
     };
     RouteView { any_of, targets: targets.collect(), origin: &route.origin }
 }
@@ -399,12 +399,12 @@ fn policy(policy: &TrafficPolicy) -> Policy<'_> {
 
 fn pool(pool: &super::Pool) -> Pool<'_> {
     let endpoints = pool.endpoints.iter().map(|e| Endpoint {
-        address: e.address.to_string(),
+        address: e.socket().to_string(),
         ready: e.ready,
         pod: e.pod.as_ref().map(ToString::to_string),
         workload: e.workload.as_ref().map(ToString::to_string),
-        node: e.node.as_deref(),
-        zone: e.zone.as_deref(),
+        node: e.locality.as_ref().and_then(|l| l.node.as_deref()),
+        zone: e.locality.as_ref().and_then(|l| l.zone.as_deref()),
     });
     let templates =
         pool.templates.iter().map(|(id, port)| Template { workload: id.to_string(), port: *port });
@@ -434,7 +434,7 @@ fn grant(grant: &super::Grant) -> Grant<'_> {
         ports: ports(&http.ports),
         any_of: match &http.condition {
             HttpCondition::Any => None,
-            HttpCondition::AnyOf(matches) => Some(matches.iter().map(http_match).collect()),
+            HttpCondition::AnyOf(matches) => Some(matches.iter().map(|m| http_match(m)).collect()),
         },
         rules: &grant.rules.http,
     });

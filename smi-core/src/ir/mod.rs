@@ -24,7 +24,7 @@ pub use inbound::{
 };
 pub use listener::{ListenerKey, PortTable};
 pub use matcher::{HeaderMatch, HttpMatch, Methods};
-pub use origin::Origin;
+pub use origin::{Field, Origin};
 pub use outbound::{
     Endpoint, Pool, PoolKey, Protocol, ProtocolSource, Route, RouteCondition, Scheme, Service, ServicePort,
     Target,
@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::cluster::PodId;
+use crate::cluster::{Addresses, PodId};
 use crate::hub::names::{Namespaced, SpiffeId};
 
 /// What SMI means for one cluster.
@@ -102,7 +102,7 @@ pub struct Pod {
     /// Where it belongs.
     pub workload: WorkloadId,
     /// Its addresses; empty for templates.
-    pub addresses: Arc<[IpAddr]>,
+    pub addresses: Addresses,
 }
 
 impl Ir {

@@ -1,30 +1,42 @@
 //! Outbound: root services, their routes, and the pools these lead to.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::{HttpMatch, Mode, Origin, TrafficPolicy, WorkloadId};
-use crate::cluster::PodId;
+use crate::cluster::{Addresses, Locality, PodId};
 use crate::hub::names::{Namespaced, Port, Transport};
 
 /// A Service that callers can name through the mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Its ClusterIPs; empty when headless.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Addresses,
     /// Mode of its namespace: what holds for endpoints that are no known pod's, which no grant can name.
     pub mode: Mode,
-    /// Ports, SCTP left out.
-    pub ports: BTreeMap<(Port, Transport), ServicePort>,
+    /// Ports, sorted by number and transport, SCTP left out.
+    pub ports: Vec<ServicePort>,
     /// The Service.
     pub origin: Origin,
+}
+
+impl Service {
+    /// The port of this number and transport.
+    #[must_use]
+    pub fn port(&self, port: Port, transport: Transport) -> Option<&ServicePort> {
+        let place = self.ports.binary_search_by_key(&(port, transport), |p| (p.port, p.transport)).ok()?;
+        self.ports.get(place)
+    }
 }
 
 /// One port of a root service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePort {
+    /// Service port.
+    pub port: Port,
+    /// Transport.
+    pub transport: Transport,
     /// What is spoken on it.
     pub protocol: Protocol,
     /// Which of S36's sources decided that.
@@ -100,7 +112,7 @@ pub enum RouteCondition {
     /// All.
     Everything,
     /// Those that one of these matches. Empty: none (S11), and the route never applies.
-    AnyOf(Vec<HttpMatch>),
+    AnyOf(Vec<Arc<HttpMatch>>),
 }
 
 /// One weighted target.
@@ -154,16 +166,24 @@ impl Pool {
 /// One address of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Address and pod port.
-    pub address: SocketAddr,
+    /// Address.
+    pub address: IpAddr,
+    /// Pod port.
+    pub port: Port,
     /// Whether it takes traffic.
     pub ready: bool,
     /// The pod behind it; `None` when it is no known pod's, then no grant can name it.
     pub pod: Option<PodId>,
     /// The pod's workload.
     pub workload: Option<WorkloadId>,
-    /// Node.
-    pub node: Option<Arc<str>>,
-    /// Zone.
-    pub zone: Option<Arc<str>>,
+    /// Node and zone.
+    pub locality: Option<Arc<Locality>>,
+}
+
+impl Endpoint {
+    /// Address and pod port.
+    #[must_use]
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port.get())
+    }
 }

@@ -25,7 +25,8 @@ impl fmt::Display for Ir {
             let at =
                 if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
             writeln!(f, "  {name} {}{at}", mode(service.mode))?;
-            for ((number, _), port) in &service.ports {
+            for port in &service.ports {
+                let number = port.port;
                 writeln!(f, "    port {number} {} by {}", protocol(port.protocol), decided(port.decided_by))?;
                 policy(f, &port.policy)?;
                 for route in &port.routes {
@@ -51,7 +52,7 @@ impl fmt::Display for Ir {
             for e in &pool.endpoints {
                 let ready = if e.ready { "ready" } else { "not ready" };
                 let pod = e.pod.as_ref().map_or_else(|| "no known pod".to_owned(), ToString::to_string);
-                writeln!(f, "    {} {ready} {pod}", e.address)?;
+                writeln!(f, "    {} {ready} {pod}", e.socket())?;
             }
             for (workload, port) in &pool.templates {
                 writeln!(f, "    template {workload} port {port}")?;
@@ -71,7 +72,7 @@ impl fmt::Display for Ir {
         for (name, grant) in &self.grants {
             writeln!(f, "  {name} [{}]", grant.origin)?;
             for source in &grant.sources {
-                writeln!(f, "    from {} [{}]", principal(&source.principal), source.origin.path)?;
+                writeln!(f, "    from {} [{}]", principal(&source.principal), source.origin.path())?;
             }
             if let Some(http) = &grant.http {
                 write!(f, "    http on {}", ports(&http.ports))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Ir, ListenerKey, Protocol, RouteCondition};
+use super::{Endpoint, Ir, ListenerKey, Protocol, RouteCondition, ServicePort};
 use crate::hub::names::Transport;
 
 /// An invariant that does not hold, in words.
@@ -26,7 +26,10 @@ pub fn verify(ir: &Ir) -> Vec<Violation> {
         }
     };
     for (name, service) in &ir.services {
-        for ((port, transport), service_port) in &service.ports {
+        let key = |p: &ServicePort| (p.port, p.transport);
+        need(service.ports.is_sorted_by(|a, b| key(a) < key(b)), &|| format!("{name}: ports out of order"));
+        for service_port in &service.ports {
+            let ServicePort { port, transport, .. } = service_port;
             let at = || format!("{name}:{port}/{transport}");
             let udp = service_port.protocol == Protocol::Udp;
             need(udp == (*transport == Transport::Udp), &|| {
@@ -61,15 +64,17 @@ pub fn verify(ir: &Ir) -> Vec<Violation> {
         }
     }
     for (key, pool) in &ir.pools {
-        need(pool.endpoints.is_sorted_by(|a, b| a.address < b.address), &|| {
+        let at = |e: &Endpoint| (e.address, e.port);
+        need(pool.endpoints.is_sorted_by(|a, b| at(a) < at(b)), &|| {
             format!("pool {key}: endpoints out of order")
         });
         for endpoint in &pool.endpoints {
             let known = endpoint.workload.as_ref().is_none_or(|w| ir.workloads.contains_key(w));
-            need(known, &|| format!("pool {key}: unknown workload at {}", endpoint.address));
+            need(known, &|| format!("pool {key}: unknown workload at {}", endpoint.socket()));
         }
     }
     for (id, workload) in &ir.workloads {
+        need(workload.grants.is_sorted_by(|a, b| a < b), &|| format!("workload {id}: grants out of order"));
         for grant in &workload.grants {
             need(ir.grants.contains_key(grant), &|| format!("workload {id}: no grant {grant}"));
         }

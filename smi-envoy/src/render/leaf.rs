@@ -38,9 +38,7 @@ pub(super) fn leaves<'a>(ir: &'a Ir, route: &'a Route) -> Option<Vec<Leaf<'a>>> 
     for target in route.targets.iter().filter(|t| t.weight > 0) {
         let mut alike = Alike::new();
         for endpoint in ir.pools.get(&target.pool).into_iter().flat_map(|p| p.ready()) {
-            if let Some(port) = Port::new(endpoint.address.port()) {
-                alike.entry((endpoint.workload.as_ref(), port)).or_default().push(endpoint.address);
-            }
+            alike.entry((endpoint.workload.as_ref(), endpoint.port)).or_default().push(endpoint.socket());
         }
         let count: u64 = alike.values().map(|e| u64::try_from(e.len()).unwrap_or(u64::MAX)).sum();
         scale = lcm(scale, u128::from(count.max(1)))?;

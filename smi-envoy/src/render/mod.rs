@@ -14,6 +14,7 @@ mod opaque;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use smi_core::backend::{Capabilities, Effect, ProxyTarget, Rendered, losses};
 use smi_core::diag::{Diagnostic, Report};
@@ -49,7 +50,7 @@ pub(crate) fn node(ir: &Ir, options: &EnvoyOptions, capabilities: &Capabilities)
     let mut report = Report::new();
     for loss in losses(ir, capabilities) {
         let code = if loss.effect == Effect::Ignored { codes::IGNORED } else { codes::NARROWED };
-        report.push(Diagnostic::new(code, &loss.origin.object, loss.origin.path, loss.message));
+        report.push(Diagnostic::new(code, &loss.origin.object, loss.origin.path(), loss.message));
     }
     let mut out = Output {
         ir,
@@ -59,22 +60,18 @@ pub(crate) fn node(ir: &Ir, options: &EnvoyOptions, capabilities: &Capabilities)
         report,
     };
     for (name, service) in &ir.services {
-        for ((number, _), port) in &service.ports {
-            let at = At { ir, name, service, number: *number, port };
+        for port in &service.ports {
+            let number = port.port;
+            let at = At { ir, name, service, number, port };
             let (key, transport) = match port.protocol {
-                Protocol::Http(_) => (ListenerKey::Http(*number), Transport::Tcp),
-                Protocol::Tcp => (ListenerKey::Tcp(name.clone(), *number), Transport::Tcp),
-                Protocol::Udp => (ListenerKey::Udp(name.clone(), *number), Transport::Udp),
+                Protocol::Http(_) => (ListenerKey::Http(number), Transport::Tcp),
+                Protocol::Tcp => (ListenerKey::Tcp(name.clone(), number), Transport::Tcp),
+                Protocol::Udp => (ListenerKey::Udp(name.clone(), number), Transport::Udp),
             };
             let Some(listen) = ir.listeners.entries.get(&key) else {
                 let message = format!("port {number} has no listen port and is not served");
                 let origin = &service.origin;
-                out.report.push(Diagnostic::new(
-                    codes::NOT_RENDERED,
-                    &origin.object,
-                    origin.path.clone(),
-                    message,
-                ));
+                out.report.push(Diagnostic::new(codes::NOT_RENDERED, &origin.object, origin.path(), message));
                 continue;
             };
             if let Some((limit, origin)) =
@@ -85,7 +82,7 @@ pub(crate) fn node(ir: &Ir, options: &EnvoyOptions, capabilities: &Capabilities)
                 out.report.push(Diagnostic::new(
                     codes::RATE_APPROXIMATED,
                     &origin.object,
-                    origin.path.clone(),
+                    origin.path(),
                     message,
                 ));
             }
@@ -114,7 +111,7 @@ impl At<'_> {
     fn origins(&self, ir: &Ir) -> BTreeSet<Origin> {
         let mut out = BTreeSet::from([self.service.origin.clone()]);
         let mut workloads = BTreeSet::new();
-        let matches = |matches: &[HttpMatch], out: &mut BTreeSet<Origin>| {
+        let matches = |matches: &[Arc<HttpMatch>], out: &mut BTreeSet<Origin>| {
             out.extend(matches.iter().map(|m| m.origin.clone()));
         };
         for route in &self.port.routes {
@@ -169,7 +166,7 @@ impl Output<'_> {
         let message =
             "the weights, multiplied with the numbers of endpoints, exceed 2³² and the route is not served";
         let origin = &route.origin;
-        self.report.push(Diagnostic::new(codes::NARROWED, &origin.object, origin.path.clone(), message));
+        self.report.push(Diagnostic::new(codes::NARROWED, &origin.object, origin.path(), message));
     }
 
     fn finish(self, options: &EnvoyOptions) -> Rendered<EnvoyConfig> {

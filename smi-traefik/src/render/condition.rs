@@ -1,6 +1,7 @@
 //! HTTP matches → rules, and sets of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 use smi_core::ir::pattern::Lowered;
@@ -21,7 +22,7 @@ pub(super) enum Condition {
 
 impl Condition {
     /// Requests that any of the matches takes.
-    pub(super) fn any_of<'m>(matches: impl IntoIterator<Item = &'m HttpMatch>) -> Self {
+    pub(super) fn any_of(matches: &[Arc<HttpMatch>]) -> Self {
         let mut rules = BTreeSet::new();
         for m in matches {
             match requests(m) {

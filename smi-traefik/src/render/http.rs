@@ -168,7 +168,7 @@ impl<'a> Output<'a> {
             self.report.push(Diagnostic::new(
                 codes::TOO_MANY_CONDITIONS,
                 &origin.object,
-                origin.path.clone(),
+                origin.path(),
                 message,
             ));
             // A request for which several hold, but not all, is served only where the first of them says so: narrower, never wider.

@@ -38,7 +38,12 @@ pub(crate) fn render(
     for loss in losses(ir, capabilities) {
         // UDP access has its own words below.
         if loss.effect == Effect::Ignored && loss.feature != Feature::CountedPermissive {
-            report.push(Diagnostic::new(codes::IGNORED, &loss.origin.object, loss.origin.path, loss.message));
+            report.push(Diagnostic::new(
+                codes::IGNORED,
+                &loss.origin.object,
+                loss.origin.path(),
+                loss.message,
+            ));
         }
     }
     methods(ir, &mut report);
@@ -53,18 +58,19 @@ pub(crate) fn render(
         report,
     };
     for (name, service) in &ir.services {
-        for ((port, _), service_port) in &service.ports {
+        for service_port in &service.ports {
+            let port = service_port.port;
             let key = match service_port.protocol {
-                Protocol::Http(_) => ListenerKey::Http(*port),
-                Protocol::Tcp => ListenerKey::Tcp(name.clone(), *port),
-                Protocol::Udp => ListenerKey::Udp(name.clone(), *port),
+                Protocol::Http(_) => ListenerKey::Http(port),
+                Protocol::Tcp => ListenerKey::Tcp(name.clone(), port),
+                Protocol::Udp => ListenerKey::Udp(name.clone(), port),
             };
             let Some(listen) = ir.listeners.entries.get(&key) else {
                 let message = format!("port {port} has no listen port and is not served");
                 out.report.push(Diagnostic::new(
                     codes::NOT_RENDERED,
                     &service.origin.object,
-                    service.origin.path.clone(),
+                    service.origin.path(),
                     message,
                 ));
                 continue;
@@ -72,7 +78,7 @@ pub(crate) fn render(
             let at = At {
                 name,
                 service,
-                number: *port,
+                number: port,
                 port: service_port,
                 entry_point: name::entry_point(&key, *listen),
             };
@@ -92,7 +98,7 @@ fn methods(ir: &Ir, report: &mut Report) {
         HttpCondition::Any => None,
         HttpCondition::AnyOf(matches) => Some(matches),
     });
-    let ports = ir.services.values().flat_map(|s| s.ports.values());
+    let ports = ir.services.values().flat_map(|s| &s.ports);
     let routed = ports.flat_map(|p| &p.routes).filter_map(|route| match &route.condition {
         RouteCondition::Everything => None,
         RouteCondition::AnyOf(matches) => Some(matches),
@@ -100,7 +106,7 @@ fn methods(ir: &Ir, report: &mut Report) {
     for m in granted.chain(routed).flatten() {
         let Methods::Only(methods) = &m.methods else { continue };
         for method in methods.iter().filter(|m| !condition::is_askable(m)) {
-            let path = m.origin.path.clone().field("methods");
+            let path = m.origin.path().field("methods");
             let message = format!("Traefik cannot match the method `{method}`, so it is left out");
             report.push(Diagnostic::new(codes::METHOD_LOWER_CASE, &m.origin.object, path, message));
         }

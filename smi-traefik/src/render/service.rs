@@ -43,9 +43,7 @@ pub(super) fn legs<'a>(
     for target in route.targets.iter().filter(|t| t.weight > 0) {
         let mut alike: BTreeMap<(Option<&WorkloadId>, Port), Vec<SocketAddr>> = BTreeMap::new();
         for endpoint in out.ir.pools.get(&target.pool).into_iter().flat_map(|p| p.ready()) {
-            if let Some(port) = Port::new(endpoint.address.port()) {
-                alike.entry((endpoint.workload.as_ref(), port)).or_default().push(endpoint.address);
-            }
+            alike.entry((endpoint.workload.as_ref(), endpoint.port)).or_default().push(endpoint.socket());
         }
         let groups = alike.into_iter().map(|((workload, port), endpoints)| Group {
             pool: &target.pool,
@@ -200,8 +198,7 @@ impl HttpLayer<'_, '_> {
 
     /// What the pods of a pool speak: their own Service's scheme, also behind a split.
     fn scheme(&self, pool: &PoolKey) -> Scheme {
-        let port =
-            self.out.ir.services.get(&pool.service).and_then(|s| s.ports.get(&(pool.port, pool.transport)));
+        let port = self.out.ir.services.get(&pool.service).and_then(|s| s.port(pool.port, pool.transport));
         match port.map(|p| p.protocol) {
             Some(Protocol::Http(scheme)) => scheme,
             Some(Protocol::Tcp | Protocol::Udp) | None => Scheme::Http,

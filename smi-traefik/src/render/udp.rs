@@ -31,7 +31,7 @@ impl<'a> Output<'a> {
                 (codes::UDP_CLOSED, "is closed")
             };
             let message = format!("UDP port {} {what}: Traefik cannot tell UDP callers apart", at.number);
-            self.report.push(Diagnostic::new(code, &origin.object, origin.path.clone(), message));
+            self.report.push(Diagnostic::new(code, &origin.object, origin.path(), message));
         }
         let legs = legs(self, route, access);
         let serving: Serving = legs.iter().flat_map(|l| &l.groups).map(|g| g.access.open).collect();

@@ -1,7 +1,7 @@
 //! EndpointSlices and Endpoints.
 
 use super::{At, ClusterObject, Reading};
-use crate::cluster::{EndpointAddress, EndpointPort, EndpointSet, codes, wire};
+use crate::cluster::{EndpointAddress, EndpointPort, EndpointSet, Locality, PodId, codes, wire};
 use crate::diag::FieldPath;
 use crate::hub::names::{Name, Namespace, Namespaced};
 
@@ -21,7 +21,8 @@ impl Reading {
                     let path = path.clone().field(field).index(j).field("ip");
                     let Some(address) = at.address(&wire.ip, path) else { continue };
                     let pod = target_pod(wire.target_ref, &service.namespace);
-                    endpoints.push(EndpointAddress { address, ready, pod, node: wire.node_name, zone: None });
+                    let locality = Locality::new(wire.node_name, None);
+                    endpoints.push(EndpointAddress { address, ready, pod, locality });
                 }
             }
             EndpointSet { ports: endpoint_ports(at, subset.ports, &path.field("ports")), endpoints }
@@ -67,8 +68,7 @@ impl Reading {
                 address,
                 ready: wire.conditions.ready.unwrap_or(true),
                 pod: target_pod(wire.target_ref, &name.namespace),
-                node: wire.node_name,
-                zone: wire.zone,
+                locality: Locality::new(wire.node_name, wire.zone),
             });
         }
         let ports = endpoint_ports(at, wire.ports, &root.field("ports"));
@@ -90,9 +90,9 @@ fn endpoint_ports(at: &mut At<'_>, wires: Vec<wire::EndpointPort>, path: &FieldP
     read.collect()
 }
 
-fn target_pod(target: Option<wire::TargetRef>, namespace: &Namespace) -> Option<Namespaced> {
+fn target_pod(target: Option<wire::TargetRef>, namespace: &Namespace) -> Option<PodId> {
     let wire::TargetRef { kind, namespace: own, name } = target?;
     let name = name.filter(|_| kind.as_deref() == Some("Pod"))?;
     let namespace = own.map_or_else(|| namespace.clone(), Namespace::new);
-    Some(Namespaced { namespace, name: Name::new(name) })
+    Some(PodId::pod(Namespaced { namespace, name: Name::new(name) }))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{At, ClusterObject, Reading};
 use crate::cluster::wire::{self, IntOrString};
-use crate::cluster::{ContainerPort, Pod, PodId, Probe, TemplateKind, codes};
+use crate::cluster::{Addresses, ContainerPort, Locality, Pod, PodId, PodSpec, Probe, TemplateKind, codes};
 use crate::diag::FieldPath;
 use crate::hub::names::Name;
 
@@ -14,7 +14,8 @@ impl Reading {
         let name = self.name(wire.metadata.name, wire.metadata.namespace)?;
         let object = self.kind.object_ref(name.clone());
         let at = &mut At { object: &object, report: &mut self.report };
-        let mut pod = pod(at, wire.metadata.labels, wire.spec, &FieldPath::root().field("spec"));
+        let locality = Locality::new(wire.spec.node_name.clone(), None);
+        let spec = pod_spec(at, wire.metadata.labels, wire.spec, &FieldPath::root().field("spec"));
         let status = FieldPath::root().field("status");
         let wire::PodStatus { phase, pod_ip, pod_ips, conditions } = wire.status;
         let mut texts: Vec<(FieldPath, Arc<str>)> = pod_ips
@@ -27,21 +28,22 @@ impl Reading {
         {
             texts.push((status.field("podIP"), text));
         }
-        pod.addresses = texts
+        let addresses: Addresses = texts
             .into_iter()
             .filter(|(_, text)| !text.is_empty())
             .filter_map(|(path, text)| at.address(&text, path))
             .collect();
         let deleted = wire.metadata.deletion_timestamp.is_some();
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-        pod.alive = !ended && (!deleted || !pod.addresses.is_empty());
+        let alive = !ended && (!deleted || !addresses.is_empty());
         // SPEC: a pod that nobody reports on yet, as in a manifest written by hand, counts as ready; one that is not running does not.
         // Pinned by `readiness_without_a_condition`.
         let condition = conditions.iter().find(|c| c.kind.as_deref() == Some("Ready"));
-        pod.ready = match condition {
+        let ready = match condition {
             Some(condition) => condition.status.as_deref() == Some("True"),
             None => matches!(phase.as_deref(), None | Some("" | "Running")),
         };
+        let pod = Pod { spec: Arc::new(spec), addresses, alive, ready, locality };
         Some(ClusterObject::Pod { id: PodId::pod(name), pod })
     }
 
@@ -63,12 +65,14 @@ impl Reading {
             | TemplateKind::Job => &["spec", "template", "spec"],
         };
         let path = FieldPath::root().fields(path);
-        let pod = pod(at, template.metadata.labels, template.spec, &path);
+        let locality = Locality::new(template.spec.node_name.clone(), None);
+        let spec = Arc::new(pod_spec(at, template.metadata.labels, template.spec, &path));
+        let pod = Pod { spec, addresses: Addresses::default(), alive: true, ready: true, locality };
         Some(ClusterObject::Pod { id: PodId::template(name, kind), pod })
     }
 }
 
-fn pod(at: &mut At<'_>, labels: wire::Labels, spec: wire::PodSpec, path: &FieldPath) -> Pod {
+fn pod_spec(at: &mut At<'_>, labels: wire::Labels, spec: wire::PodSpec, path: &FieldPath) -> PodSpec {
     let account = spec.service_account_name.or(spec.service_account).filter(|a| !a.is_empty());
     let account_defaulted = account.is_none();
     let mut ports = Vec::new();
@@ -95,17 +99,15 @@ fn pod(at: &mut At<'_>, labels: wire::Labels, spec: wire::PodSpec, path: &FieldP
     }
     probes.sort();
     probes.dedup();
-    Pod {
+    ports.shrink_to_fit();
+    probes.shrink_to_fit();
+    PodSpec {
         labels: labels.into(),
         account: Name::new(account.unwrap_or_else(|| "default".into())),
         account_defaulted,
-        addresses: Arc::default(),
         host_network: spec.host_network,
-        alive: true,
-        ready: true,
-        node: spec.node_name,
-        ports: ports.into(),
-        probes: probes.into(),
+        ports,
+        probes,
     }
 }
 

@@ -53,13 +53,14 @@ impl Reading {
             at.fault(codes::MALFORMED, spec, "`ports` is missing", None);
             return None;
         }
-        let ports = service_ports(at, ports, &spec.field("ports"));
+        let mut ports = service_ports(at, ports, &spec.field("ports"));
+        ports.shrink_to_fit();
         Some(ClusterObject::Service(Service {
             name,
             annotations: wire.metadata.annotations,
             addresses,
             kind,
-            selector,
+            selector: selector.into(),
             ports,
         }))
     }

@@ -5,7 +5,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use super::{HubObject, codes, keep};
 use crate::api::AnyObject;
 use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
-use crate::hub::names::{Namespaced, Transport};
+use crate::hub::names::{Namespaced, Transport, packed};
 use crate::hub::{Hub, Meta};
 
 impl Hub {
@@ -33,6 +33,15 @@ impl Hub {
             }
         }
         report.sort();
+        let Self { targets, bindings, route_groups, tcp_routes, udp_routes, splits } = hub;
+        let hub = Self {
+            targets: packed(targets),
+            bindings: packed(bindings),
+            route_groups: packed(route_groups),
+            tcp_routes: packed(tcp_routes),
+            udp_routes: packed(udp_routes),
+            splits: packed(splits),
+        };
         (hub, report)
     }
 

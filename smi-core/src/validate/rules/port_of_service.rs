@@ -26,14 +26,14 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     let mut targets: BTreeMap<(&Namespace, Transport), BTreeSet<Port>> = BTreeMap::new();
     let mut leads: BTreeMap<(&Namespace, Transport, Port), BTreeSet<Port>> = BTreeMap::new();
     for (key, pool) in context.ir.pools.iter().filter(|(key, _)| namespaces.contains(&key.service.namespace)) {
-        let ports = pool.endpoints.iter().filter_map(|e| Port::new(e.address.port())).chain(pool.templates.iter().map(|t| t.1));
+        let ports = pool.endpoints.iter().map(|e| e.port).chain(pool.templates.iter().map(|t| t.1));
         for port in ports {
             targets.entry((&key.service.namespace, key.transport)).or_default().insert(port);
             leads.entry((&key.service.namespace, key.transport, key.port)).or_default().insert(port);
         }
     }
     for (id, pod) in context.cluster.pods.iter().filter(|(id, _)| namespaces.contains(&id.name.namespace)) {
-        for port in pod.ports.iter() {
+        for port in &pod.spec.ports {
             let transport = match port.protocol {
                 PortProtocol::Tcp => Transport::Tcp,
                 PortProtocol::Udp => Transport::Udp,

@@ -18,7 +18,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     let mut seen: BTreeSet<Namespaced> = BTreeSet::new();
     let mut known: BTreeMap<&PoolKey, BTreeSet<&Principal>> = BTreeMap::new();
     for service in context.ir.services.values().filter(|s| s.mode == Mode::Enforce) {
-        for port in service.ports.values() {
+        for port in &service.ports {
             for route in port.routes.iter().filter(|r| r.targets.iter().filter(|t| t.weight > 0).count() > 1) {
                 // Once per split, whatever the number of its ports.
                 if seen.contains(&route.origin.object.namespaced()) {
