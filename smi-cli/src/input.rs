@@ -17,6 +17,12 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// The files and folders.
+    #[cfg(feature = "serve")]
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
     /// Reads and loads everything.
     pub(crate) fn load(&self) -> anyhow::Result<World> {
         Ok(load(&self.read()?, &Limits::default()))

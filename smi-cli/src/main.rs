@@ -12,6 +12,8 @@ mod input;
 mod options;
 mod port_table;
 mod render;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -62,6 +64,10 @@ enum Verb {
     Convert(convert::ConvertArgs),
     /// List the diagnostics, or explain one.
     Codes(codes::CodesArgs),
+    /// Keep proxies equal to a folder of manifests.
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    Serve(serve::ServeVerb),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -158,6 +164,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),
         Verb::Codes(args) => codes::run(&args),
+        #[cfg(feature = "serve")]
+        Verb::Serve(verb) => serve::run(&verb),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "smi", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

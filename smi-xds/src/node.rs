@@ -7,7 +7,6 @@ use crate::wire::Node;
 
 /// What is known of the other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Peer {
     /// No client certificate was asked for.
     Anonymous,

@@ -1,0 +1,80 @@
+//! An authority for development: certificates of all service accounts as files, so that proxies can connect with theirs.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use smi_xds::{DevIssuer, Identity, IdentitySource as _};
+
+use super::lock;
+
+/// The authority and its folder.
+pub(super) struct Authority {
+    pub(super) issuer: Arc<DevIssuer>,
+    folder: PathBuf,
+    written: Mutex<BTreeSet<String>>,
+}
+
+impl Authority {
+    /// Goes on with the authority of a folder, or starts one there.
+    pub(super) fn open(folder: &Path, domain: &str, lifetime: Duration) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+        let (certificate, key) = (folder.join("ca.crt"), folder.join("ca.key"));
+        let issuer = match (std::fs::read_to_string(&certificate), std::fs::read_to_string(&key)) {
+            (Ok(certificate), Ok(key)) => DevIssuer::resume(domain, lifetime, &certificate, &key)?,
+            _ => {
+                let issuer = DevIssuer::new(domain, lifetime)?;
+                let Identity { chain, key: pem } = issuer.authority();
+                replace(&key, &pem, true)?;
+                replace(&certificate, &chain, false)?;
+                issuer
+            }
+        };
+        Ok(Self { issuer: Arc::new(issuer), folder: folder.to_owned(), written: Mutex::default() })
+    }
+
+    /// Writes certificates of these SPIFFE IDs.
+    pub(super) fn write<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
+        for id in ids {
+            let Some((_, account)) = id.split_once("/ns/") else { continue };
+            let Some((namespace, name)) = account.split_once("/sa/") else { continue };
+            let Identity { chain, key } = self.issuer.identity(id)?;
+            let folder = self.folder.join(namespace).join(name);
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot create `{}`", folder.display()))?;
+            replace(&folder.join("tls.key"), &key, true)?;
+            replace(&folder.join("tls.crt"), &chain, false)?;
+            lock(&self.written).insert(id.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Writes anew what was written before.
+    pub(super) fn rewrite(&self) -> anyhow::Result<()> {
+        let ids = lock(&self.written).clone();
+        self.write(ids.iter().map(String::as_str))
+    }
+}
+
+/// Writes a file whole or not at all; a secret one for its owner only.
+fn replace(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let fresh = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let _ = std::fs::remove_file(&fresh);
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if secret {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        let _ = secret;
+        std::io::Write::write_all(&mut options.open(&fresh)?, text.as_bytes())?;
+        std::fs::rename(&fresh, path)
+    };
+    write().with_context(|| format!("cannot write `{}`", path.display()))
+}

@@ -1,0 +1,123 @@
+//! Files for a proxy that watches them, replaced in an order that loses no request.
+//!
+//! A proxy does not say when it has read a file. So what is added is written at once, clusters before what routes to them; what is removed
+//! goes from the files a little later, when nothing refers to it any more.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use smi_envoy::EnvoyConfig;
+
+use super::say;
+use super::world::Proxies;
+
+/// How long a proxy gets to read clusters before routes go to them, and routes before clusters go.
+const READ: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The folder.
+pub(super) struct Folder {
+    path: PathBuf,
+    at: String,
+    /// What is in the files, what was removed and lingers included.
+    written: Option<EnvoyConfig>,
+    /// What remains when nothing lingers, and since when it is so.
+    wanted: Option<(EnvoyConfig, Instant)>,
+    admin_port: u16,
+}
+
+impl Folder {
+    pub(super) fn new(path: &Path, admin_port: u16) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(path).with_context(|| format!("cannot create `{}`", path.display()))?;
+        let at = std::path::absolute(path)?.display().to_string();
+        Ok(Self { path: path.to_owned(), at, written: None, wanted: None, admin_port })
+    }
+
+    /// Writes what is new, and keeps what is no longer wanted for a while.
+    pub(super) fn publish(&mut self, proxies: &Proxies) -> anyhow::Result<()> {
+        let Some(config) = proxies.node() else { return Ok(()) };
+        let mut union = config.clone();
+        if let Some(before) = &self.written {
+            for (name, cluster) in &before.resources.clusters {
+                if !union.resources.clusters.contains_key(name) {
+                    union.resources.clusters.insert(name.clone(), cluster.clone());
+                    let endpoints = before.resources.endpoints.get(name).cloned().unwrap_or_default();
+                    union.resources.endpoints.insert(name.clone(), endpoints);
+                }
+            }
+        }
+        self.write(&union)?;
+        self.wanted = Some((config.clone(), Instant::now()));
+        self.written = Some(union);
+        Ok(())
+    }
+
+    /// Removes what has lingered long enough.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        let due = self.wanted.take_if(|(_, since)| since.elapsed() >= LINGER);
+        if let Some((config, _)) = due
+            && self.written.as_ref() != Some(&config)
+        {
+            self.write(&config)?;
+            self.written = Some(config);
+        }
+        Ok(())
+    }
+
+    fn write(&self, config: &EnvoyConfig) -> anyhow::Result<()> {
+        let mut files = 0;
+        let mut clusters = false;
+        for artifact in config.watched_files(&self.at) {
+            let path = self.path.join(&artifact.name);
+            let routes = artifact.name.starts_with("routes/") || artifact.name == "listeners.json";
+            if artifact.name == "bootstrap.json" {
+                self.bootstrap(&path, &artifact.text)?;
+                continue;
+            }
+            if std::fs::read_to_string(&path).is_ok_and(|old| old == artifact.text) {
+                continue;
+            }
+            if routes && clusters {
+                std::thread::sleep(READ);
+                clusters = false;
+            }
+            clusters |= artifact.name == "clusters.json";
+            replace(&path, &artifact.text)?;
+            files += 1;
+        }
+        say(format_args!("{files} files written"));
+        Ok(())
+    }
+
+    /// With the admin port asked for.
+    fn bootstrap(&self, path: &Path, text: &str) -> anyhow::Result<()> {
+        let mut tree: serde_json::Value = serde_json::from_str(text)?;
+        match self.admin_port {
+            0 => {
+                tree.as_object_mut().map(|bootstrap| bootstrap.remove("admin"));
+            }
+            port => {
+                if let Some(value) = tree.pointer_mut("/admin/address/socket_address/port_value") {
+                    *value = port.into();
+                }
+            }
+        }
+        let text = serde_json::to_string_pretty(&tree)? + "\n";
+        if std::fs::read_to_string(path).is_ok_and(|old| old == text) { Ok(()) } else { replace(path, &text) }
+    }
+}
+
+/// Writes a file whole or not at all: Envoy notices the move.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        std::fs::write(&fresh, text)?;
+        std::fs::rename(&fresh, path)
+    };
+    write().with_context(|| format!("cannot write `{}`", path.display()))
+}

@@ -1,0 +1,244 @@
+//! `smi serve xds`: keeps proxies equal to a folder of manifests.
+//!
+//! Shape: `watch` notices changes of files, `world` turns them into what each proxy should have, `nodes` tells who may have what, `files`
+//! writes for proxies that watch files, `authority` certifies for development; this module is the loop around them.
+//! A state with errors is reported and not served: proxies keep the last good one.
+
+mod authority;
+mod files;
+mod nodes;
+mod watch;
+mod world;
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use smi_xds::{FileSource, IdentitySource, Server, ServerOptions, Store, Tls};
+use tokio::net::TcpListener;
+
+use crate::{input, options};
+
+/// Keeps proxies equal to a folder of manifests.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeVerb {
+    /// Serve Envoys by xDS: state of the world and incremental, aggregated or not.
+    Xds(Box<XdsArgs>),
+}
+
+/// Arguments of `smi serve xds`.
+#[derive(Debug, Args)]
+pub(crate) struct XdsArgs {
+    #[command(flatten)]
+    input: input::Files,
+    #[command(flatten)]
+    options: options::CompileFlags,
+    /// Address to serve at.
+    #[arg(long, default_value = "127.0.0.1:18000", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+    /// Address that the proxies bind to; all when absent.
+    #[arg(long)]
+    bind: Option<IpAddr>,
+    /// Write files for a node proxy that watches them, instead of serving; it starts with DIR/bootstrap.json.
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// Port of the proxy's admin interface on the loopback address, in files; 0: none.
+    #[arg(long, default_value_t = 9901, requires = "files")]
+    admin_port: u16,
+    /// Certificates: DIR/ca.crt, and DIR/NAMESPACE/ACCOUNT/tls.crt with tls.key. Clients have to present theirs, and sidecars are sent
+    /// their own.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "dev_authority"])]
+    certificates: Option<PathBuf>,
+    /// Be the authority, for development: writes such a folder for all service accounts, and renews it.
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    dev_authority: Option<PathBuf>,
+    /// How long certificates of the development authority are valid, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, requires = "dev_authority")]
+    lifetime: u64,
+    /// Service account of this server's certificate.
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/xds")]
+    account: String,
+    /// Service account of the node proxies' certificates.
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/node")]
+    node_account: String,
+}
+
+/// Interval at which files are looked at; a change counts when it is the same twice.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(verb: &ServeVerb) -> anyhow::Result<ExitCode> {
+    let ServeVerb::Xds(args) = verb;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the operator something.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "smi: {text}");
+}
+
+/// Where certificates come from, and what has to be done for them now and then.
+enum Certificates {
+    None,
+    Files(Arc<FileSource>),
+    Dev(authority::Authority),
+}
+
+impl Certificates {
+    fn open(args: &XdsArgs, trust_domain: &str) -> anyhow::Result<Self> {
+        Ok(match (&args.certificates, &args.dev_authority) {
+            (Some(folder), _) => {
+                let (source, faults) = FileSource::open(folder, trust_domain);
+                faults.iter().for_each(|fault| say(format_args!("certificates: {fault}")));
+                Self::Files(Arc::new(source))
+            }
+            (None, Some(folder)) => {
+                let lifetime = Duration::from_secs(args.lifetime.max(60));
+                Self::Dev(authority::Authority::open(folder, trust_domain, lifetime)?)
+            }
+            (None, None) => Self::None,
+        })
+    }
+
+    fn source(&self) -> Option<Arc<dyn IdentitySource>> {
+        match self {
+            Self::None => None,
+            Self::Files(source) => Some(Arc::clone(source) as Arc<dyn IdentitySource>),
+            Self::Dev(authority) => Some(Arc::clone(&authority.issuer) as Arc<dyn IdentitySource>),
+        }
+    }
+}
+
+async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
+    let options = args.options.options()?;
+    let trust_domain = options.settings.trust_domain.to_string();
+    let certificates = Certificates::open(args, &trust_domain)?;
+    let spiffe = |account: &str| -> anyhow::Result<String> {
+        let (namespace, name) = account.split_once('/').context("an account is NAMESPACE/NAME")?;
+        Ok(format!("spiffe://{trust_domain}/ns/{namespace}/sa/{name}"))
+    };
+    let (own, node) = (spiffe(&args.account)?, spiffe(&args.node_account)?);
+    if let Certificates::Dev(authority) = &certificates {
+        authority.write([own.as_str(), node.as_str()])?;
+    }
+    let store = Arc::new(Store::default());
+    let shared = Arc::new(Mutex::new(None));
+    let mut world =
+        world::Proxies::new(args.bind, Arc::clone(&store), Arc::clone(&shared), certificates.source());
+    let mut folder = args.files.as_ref().map(|at| files::Folder::new(at, args.admin_port)).transpose()?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut serving = None;
+    if folder.is_none() {
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen at {}", args.listen))?;
+        let tls = match certificates.source() {
+            Some(source) => Some(Tls::mutual(source, &own).context("no certificate of this server")?),
+            None => None,
+        };
+        let secure = if tls.is_some() { "with mutual TLS" } else { "in clear" };
+        say(format_args!("serving xDS at {} {secure}", listener.local_addr()?));
+        let placement = nodes::Placed { shared: Arc::clone(&shared), node_proxy: node };
+        let server = Server::observed(
+            Arc::clone(&store),
+            placement,
+            ServerOptions::default(),
+            Box::new(nodes::Reporter),
+        );
+        serving = Some(tokio::spawn(async move { server.serve(listener, tls, stopped).await }));
+    }
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut files = watch::Watch::new(args.input.paths().to_vec());
+    let mut demand = store.demand();
+    let mut issued = certificates.source().map(|source| source.changes());
+    let mut rounds = 0_u32;
+    let end = ended()?;
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            signal = &mut end => {
+                say(format_args!("{signal}: ending"));
+                break;
+            }
+            _ = looks.tick() => {
+                if tokio::task::block_in_place(|| files.changed()) {
+                    let update = tokio::task::block_in_place(|| world.reload(&args.input, &args.options))?;
+                    if let (true, Some(folder)) = (update, &mut folder) {
+                        folder.publish(&world)?;
+                    }
+                    if let (true, Certificates::Dev(authority)) = (update, &certificates) {
+                        authority.write(world.accounts().iter().map(String::as_str))?;
+                    }
+                }
+                if let Some(folder) = &mut folder {
+                    folder.settle()?;
+                }
+                rounds = rounds.wrapping_add(1);
+                // Once a second.
+                if rounds.is_multiple_of(10) {
+                    match &certificates {
+                        Certificates::None => {}
+                        Certificates::Files(source) => {
+                            let faults = tokio::task::block_in_place(|| source.reload());
+                            world.complain(faults);
+                        }
+                        Certificates::Dev(authority) => {
+                            if authority.issuer.renew(SystemTime::now()) {
+                                authority.rewrite()?;
+                            }
+                        }
+                    }
+                }
+            }
+            Ok(()) = demand.changed() => tokio::task::block_in_place(|| world.render_sidecars()),
+            true = changed(&mut issued) => tokio::task::block_in_place(|| world.render_sidecars()),
+        }
+    }
+    let _ = stop.send(true);
+    if let Some(serving) = serving {
+        serving.await?;
+    }
+    Ok(())
+}
+
+async fn changed(issued: &mut Option<tokio::sync::watch::Receiver<u64>>) -> bool {
+    if let Some(issued) = issued
+        && issued.changed().await.is_ok()
+    {
+        return true;
+    }
+    std::future::pending().await
+}
+
+/// The signal that asks for the end.
+fn ended() -> anyhow::Result<impl Future<Output = &'static str>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+        "interrupted"
+    })
+}
+
+/// What several tasks look at.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,97 @@
+//! Which node may have what, and what is told of nodes.
+
+use smi_core::backend::ProxyTarget;
+use smi_core::ir::Ir;
+use smi_envoy::target_of;
+use smi_xds::server::{Client, Observer};
+use smi_xds::status::Event;
+use smi_xds::wire::Node;
+use smi_xds::{Denied, Group, NodeId, Peer, Placement, node};
+
+use super::world::Shared;
+use super::{lock, say};
+
+/// Node proxies share a group, sidecars have their own; certificates have to be those of the pod, or of node proxies.
+pub(super) struct Placed {
+    pub(super) shared: Shared,
+    pub(super) node_proxy: String,
+}
+
+impl Placement for Placed {
+    fn place(&self, node: &Node, peer: &Peer) -> Result<Group, Denied> {
+        let id = NodeId::parse(&node.id).ok_or_else(|| {
+            Denied(format!("`{:.100}` is neither `node`, `node/NAME` nor `sidecar/NAMESPACE/POD`", node.id))
+        })?;
+        let wanted = match id {
+            NodeId::Node(_) => self.node_proxy.clone(),
+            NodeId::Sidecar { .. } => match peer {
+                Peer::Certified(_) => lock(&self.shared)
+                    .as_ref()
+                    .and_then(|ir| identity(ir, &node.id))
+                    .ok_or_else(|| Denied(format!("there is no pod of `{:.100}`", node.id)))?,
+                // Not asked for.
+                Peer::Anonymous => String::new(),
+            },
+        };
+        if let Peer::Certified(names) = peer
+            && !names.contains(&wanted)
+        {
+            return Err(Denied(format!(
+                "`{:.100}` is for `{wanted}`, the certificate for {names:?}",
+                node.id
+            )));
+        }
+        Ok(match id {
+            NodeId::Node(_) => node::NODES.into(),
+            NodeId::Sidecar { .. } => node.id.as_str().into(),
+        })
+    }
+}
+
+fn identity(ir: &Ir, node_id: &str) -> Option<String> {
+    let Some(ProxyTarget::Sidecar(pod)) = target_of(node_id) else { return None };
+    let pod = ir.pods.get(&pod)?;
+    Some(ir.identity(&pod.workload).to_string())
+}
+
+/// Tells the operator of nodes that come, go and refuse.
+pub(super) struct Reporter;
+
+impl Observer for Reporter {
+    fn connected(&self, client: &Client) {
+        say(format_args!("`{}` connected ({:?})", client.node.id, client.protocol));
+    }
+
+    fn event(&self, client: &Client, event: &Event) {
+        if let Event::Refused { type_url, message, parked, retried } = event {
+            let message: String = message.chars().take(500).collect();
+            if *retried > 0 {
+                let kind = type_url.short();
+                say(format_args!(
+                    "`{}` refused {retried} of {kind}; trying them apart: {message}",
+                    client.node.id
+                ));
+            }
+            for resource in parked {
+                say(format_args!(
+                    "error: `{}` refused {} `{}`: {message}",
+                    client.node.id,
+                    type_url.short(),
+                    resource.name()
+                ));
+                for origin in resource.origins() {
+                    say(format_args!("  = from {origin}"));
+                }
+            }
+        }
+    }
+
+    fn disconnected(&self, client: &Client, reason: &str) {
+        say(format_args!("`{}` left: {reason}", client.node.id));
+    }
+
+    fn denied(&self, node: Option<&Node>, reason: &str) {
+        let id = node.map_or("?", |n| n.id.get(..100).unwrap_or(&n.id));
+        say(format_args!("denied `{}`: {reason}", id.escape_debug()));
+    }
+}
