@@ -68,6 +68,10 @@ pub struct TopicStatus {
     pub sent: (usize, Version),
     /// Resources accepted, and the version of the whole.
     pub accepted: (usize, Version),
+    /// Names whose state may have to be sent, or sent again.
+    pub pending: usize,
+    /// Removals that wait until nothing refers to them.
+    pub leaving: usize,
     /// Responses without answer.
     pub unanswered: usize,
     /// Refused versions.
@@ -92,6 +96,8 @@ impl TopicStatus {
             names: topic.subscription.names().len(),
             sent: (topic.known.set().size(), topic.known.version()),
             accepted: (topic.accepted.set().size(), topic.accepted.version()),
+            pending: topic.pending.len() + topic.trials.iter().map(Vec::len).sum::<usize>(),
+            leaving: topic.leaving.len(),
             unanswered: topic.flights.len(),
             parked: parked.collect(),
             last_error: topic.last_error.clone(),
@@ -99,9 +105,9 @@ impl TopicStatus {
         }
     }
 
-    /// Whether it has accepted all that was sent.
+    /// Whether nothing is under way: everything was sent, and answered.
     #[must_use]
-    pub fn is_current(&self) -> bool {
-        self.unanswered == 0 && self.sent == self.accepted
+    pub fn is_settled(&self) -> bool {
+        self.unanswered == 0 && self.pending == 0 && self.leaving == 0
     }
 }
