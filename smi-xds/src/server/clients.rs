@@ -29,6 +29,8 @@ pub struct Client {
 pub struct ClientStatus {
     /// Whose it is.
     pub client: Arc<Client>,
+    /// Number of the snapshot it is brought to; 0: there is none.
+    pub sequence: u64,
     /// By type.
     pub topics: Vec<TopicStatus>,
 }
@@ -103,7 +105,10 @@ impl Clients {
 
     pub(crate) fn join(&self, node: Node, group: Group, protocol: Protocol) -> Arc<Client> {
         let client = Arc::new(Client { stream: self.next.fetch_add(1, Relaxed), node, group, protocol });
-        self.lock().insert(client.stream, ClientStatus { client: Arc::clone(&client), topics: Vec::new() });
+        self.lock().insert(
+            client.stream,
+            ClientStatus { client: Arc::clone(&client), sequence: 0, topics: Vec::new() },
+        );
         self.observer.connected(&client);
         client
     }
@@ -123,6 +128,7 @@ impl Clients {
         }
         let topics = session.status();
         if let Some(status) = self.lock().get_mut(&client.stream) {
+            status.sequence = session.sequence();
             status.topics = topics;
         }
     }

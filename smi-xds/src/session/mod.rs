@@ -250,6 +250,12 @@ impl Session {
         std::mem::take(&mut self.events)
     }
 
+    /// Number of the snapshot it works from; 0: none yet.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.published.as_ref().map_or(0, |p| p.sequence())
+    }
+
     /// How the client stands, by type.
     #[must_use]
     pub fn status(&self) -> Vec<TopicStatus> {

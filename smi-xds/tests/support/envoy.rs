@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::listener::v3 as listener;
-use envoy_types::pb::envoy::config::route::v3 as route;
-use envoy_types::pb::envoy::extensions::filters::network::direct_response::v3 as direct;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as tls;
-use envoy_types::pb::envoy::r#type::matcher::v3 as matcher;
 use envoy_types::pb::google::protobuf::Any;
 use prost::Message as _;
 use smi_core::backend::{Backend as _, ProxyTarget};
@@ -301,6 +299,9 @@ impl Mesh {
         eventually("all is accepted", || {
             let clients = self.server().clients();
             let Some(client) = clients.first() else { return false };
+            if client.sequence != wanted.sequence() {
+                return false;
+            }
             let has = |kind: &str| client.topics.iter().find(|t| t.type_url.as_str() == kind);
             // Every type that Envoy always asks for, and nothing under way.
             let complete = [smi_xds::kind::CLUSTER, LISTENER].iter().all(|kind| {
@@ -446,33 +447,8 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("never: {what}");
 }
 
-/// A route configuration with a pattern.
-pub fn regex_route(name: &str, pattern: &str) -> Vec<u8> {
-    let regex = matcher::RegexMatcher { regex: pattern.into(), ..Default::default() };
-    let matched = route::RouteMatch {
-        path_specifier: Some(route::route_match::PathSpecifier::SafeRegex(regex)),
-        ..Default::default()
-    };
-    let one = route::Route {
-        r#match: Some(matched),
-        action: Some(route::route::Action::DirectResponse(route::DirectResponseAction {
-            status: 200,
-            ..Default::default()
-        })),
-        ..Default::default()
-    };
-    let host = route::VirtualHost {
-        name: name.into(),
-        domains: vec![name.into()],
-        routes: vec![one],
-        ..Default::default()
-    };
-    route::RouteConfiguration { name: name.into(), virtual_hosts: vec![host], ..Default::default() }
-        .encode_to_vec()
-}
-
-/// A listener that serves TLS with a secret, and answers everyone the same.
-pub fn tls_listener(at: SocketAddr, secret: &str) -> Resource {
+/// A listener that serves TLS with a secret, before a cluster.
+pub fn tls_listener(at: SocketAddr, secret: &str, cluster: &str) -> Resource {
     let any = |url: &str, value: Vec<u8>| Any { type_url: format!("type.googleapis.com/{url}"), value };
     let ads = core::ConfigSource {
         resource_api_version: core::ApiVersion::V3.into(),
@@ -487,16 +463,16 @@ pub fn tls_listener(at: SocketAddr, secret: &str) -> Resource {
         ..Default::default()
     };
     let context = tls::DownstreamTlsContext { common_tls_context: Some(common), ..Default::default() };
-    let text = core::DataSource {
-        specifier: Some(core::data_source::Specifier::InlineString("hello".into())),
+    let proxy = tcp::TcpProxy {
+        stat_prefix: "tls".into(),
+        cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster.into())),
         ..Default::default()
     };
-    let response = direct::Config { response: Some(text), ..Default::default() };
     let filter = listener::Filter {
-        name: "direct".into(),
+        name: "tcp".into(),
         config_type: Some(listener::filter::ConfigType::TypedConfig(any(
-            "envoy.extensions.filters.network.direct_response.v3.Config",
-            response.encode_to_vec(),
+            "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            proxy.encode_to_vec(),
         ))),
     };
     let socket = core::TransportSocket {
@@ -570,9 +546,8 @@ pub fn served_certificate(at: SocketAddr) -> Option<Vec<u8>> {
         rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
     let mut socket = TcpStream::connect(at).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let mut stream = rustls::Stream::new(&mut session, &mut socket);
-    let mut text = [0; 5];
-    stream.read_exact(&mut text).ok()?;
-    assert_eq!(&text, b"hello");
+    while session.is_handshaking() {
+        session.complete_io(&mut socket).ok()?;
+    }
     Some(session.peer_certificates()?.first()?.to_vec())
 }
