@@ -1,15 +1,36 @@
 //! What `smi render --backend envoy` prints is taken by a real Envoy, for every target, format and form.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-const TARGETS: [&str; 1] = ["node"];
+use smi_xds::identity::{DevIssuer, IdentitySource as _};
+
+const TARGETS: [&str; 2] = ["node", "sidecar/shop/cart-v1-1"];
+
+/// Files of a pod's certificate, which Envoy wants to read.
+fn certificates() -> [String; 3] {
+    let issuer = DevIssuer::new("cluster.local", Duration::from_secs(3600)).unwrap();
+    let identity = issuer.identity("spiffe://cluster.local/ns/shop/sa/cart").unwrap();
+    let trust = issuer.trust();
+    let folder = folder("certificates");
+    [("tls.crt", &identity.chain), ("tls.key", &identity.key), ("ca.crt", &trust[0].authorities)].map(
+        |(name, text)| {
+            // Tests run side by side; key and certificate must be of one piece.
+            let path = folder.join(format!("{:?}-{name}", std::thread::current().id()));
+            std::fs::write(&path, text.as_bytes()).unwrap();
+            path.to_str().unwrap().to_owned()
+        },
+    )
+}
 
 fn smi(arguments: &[&str]) -> Vec<u8> {
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/store");
+    let [cert, key, trust] = certificates();
     let output = Command::new(env!("CARGO_BIN_EXE_smi"))
         .args(["render", "--backend", "envoy"])
+        .args(["--cert", &cert, "--key", &key, "--trust", &trust])
         .args(arguments)
         .arg(store)
         .output()

@@ -6,13 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use smi_core::backend::{
     AdditiveAccess, Backend, Capabilities, Feature, IdentityKnowledge, ProxyTarget, Rendered,
 };
-use smi_core::diag::{Diagnostic, Report};
 use smi_core::ir::Ir;
 
-use crate::codes;
 use crate::deliver::EnvoyConfig;
 use crate::render;
-use crate::resources::Resources;
 
 /// Envoy, 1.40 or newer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,18 +22,78 @@ pub struct Envoy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EnvoyOptions {
-    /// Address the listeners are bound to.
+    /// Address the listeners of a node proxy are bound to.
     pub listen: IpAddr,
     /// Port of the admin interface on the loopback address; none: no such interface.
     pub admin_port: Option<u16>,
     /// Largest RE2 program; Envoy's own default of 100 refuses ordinary patterns.
     pub max_program_size: u32,
+    /// Of sidecars.
+    pub sidecar: SidecarOptions,
 }
 
 impl Default for EnvoyOptions {
     fn default() -> Self {
-        Self { listen: Ipv4Addr::UNSPECIFIED.into(), admin_port: Some(9901), max_program_size: 32768 }
+        Self {
+            listen: Ipv4Addr::UNSPECIFIED.into(),
+            admin_port: Some(9901),
+            max_program_size: 32768,
+            sidecar: SidecarOptions::default(),
+        }
     }
+}
+
+/// What is not the policy's to say, of sidecars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SidecarOptions {
+    /// Address on which the application reaches its sidecar; the ports are those of the port table.
+    pub listen: IpAddr,
+    /// Port at the pods' addresses on which sidecars speak mTLS with each other, the same for all.
+    pub inbound_port: u16,
+    /// Where a sidecar reaches its application.
+    pub app: AppAddress,
+    /// Where a sidecar has its certificate from.
+    pub certificates: Certificates,
+}
+
+impl Default for SidecarOptions {
+    fn default() -> Self {
+        Self {
+            listen: Ipv4Addr::LOCALHOST.into(),
+            inbound_port: 15008,
+            app: AppAddress::Loopback,
+            certificates: Certificates::Served,
+        }
+    }
+}
+
+/// Where an application listens. Whoever can connect to it there need not pass its sidecar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AppAddress {
+    /// On the loopback address, where nobody else reaches it.
+    #[default]
+    Loopback,
+    /// On the pod's address. A NetworkPolicy or the like must keep others away.
+    Pod,
+}
+
+/// Where a sidecar has its certificate and what it trusts from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Certificates {
+    /// From the ADS server, as secrets: the certificate by the name of the pod's SPIFFE ID, the trusted certificates by the name of the
+    /// trust domain (`spiffe://cluster.local`).
+    #[default]
+    Served,
+    /// From files of the proxy's machine, PEM.
+    Files {
+        /// The pod's certificate and those between it and the trusted ones.
+        certificate: String,
+        /// Its key.
+        key: String,
+        /// Trusted certificates.
+        trust: String,
+    },
 }
 
 impl Backend for Envoy {
@@ -67,20 +124,31 @@ impl Backend for Envoy {
                 Feature::RateLimit,
                 Feature::KeepEncodedSlashes,
             ]),
-            ProxyTarget::Sidecar(_) => BTreeSet::new(),
+            ProxyTarget::Sidecar(_) => BTreeSet::from([
+                Feature::Http,
+                Feature::Tcp,
+                Feature::HttpAccess,
+                Feature::TcpAccess,
+                Feature::HttpSplit,
+                Feature::TcpSplit,
+                Feature::ConditionalSplit,
+                Feature::CertificateIdentity,
+                Feature::BindingIdentity,
+                Feature::H2cUpstream,
+                Feature::Retry,
+                Feature::Timeout,
+                Feature::RateLimit,
+                Feature::KeepEncodedSlashes,
+            ]),
         };
-        Capabilities { features, identity: IdentityKnowledge::Address, access: AdditiveAccess::AnyOf }
+        let identity = match target {
+            ProxyTarget::Node => IdentityKnowledge::Address,
+            ProxyTarget::Sidecar(_) => IdentityKnowledge::Certificate,
+        };
+        Capabilities { features, identity, access: AdditiveAccess::AnyOf }
     }
 
     fn render(&self, ir: &Ir, target: &ProxyTarget) -> Rendered<EnvoyConfig> {
-        match target {
-            ProxyTarget::Node => render::node(ir, &self.options, &self.capabilities(target)),
-            ProxyTarget::Sidecar(pod) => {
-                let mut report = Report::new();
-                let message = format!("the configuration for the sidecar of `{pod}` is empty");
-                report.push(Diagnostic::general(codes::NO_SIDECAR, message));
-                Rendered { output: EnvoyConfig::new(Resources::default(), target, &self.options), report }
-            }
-        }
+        render::render(ir, target, &self.options, &self.capabilities(target))
     }
 }

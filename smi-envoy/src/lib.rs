@@ -1,16 +1,23 @@
-//! Renders the routing IR to Envoy (1.40 or newer): one proxy per node, which knows callers by address.
+//! Renders the routing IR to Envoy (1.40 or newer): one proxy per node, which knows callers by address, or a sidecar per pod, which knows
+//! them by the SPIFFE ID of their certificate.
 //!
-//! **What it can express:** HTTP, TCP and UDP routing with exact weights, conditional splits; access by path, method, header and caller
-//! for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests counted in
-//! permissive mode (`rbac.shadow_denied`); retries, timeouts, rate limits; pods that speak HTTP/1.1 or h2c.
+//! **What it can express:** HTTP, TCP and (at nodes) UDP routing with exact weights, conditional splits; access by path, method, header and
+//! caller for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests counted
+//! in permissive mode (`rbac.shadow_denied`); retries, timeouts, rate limits; pods that speak HTTP/1.1 or h2c.
+//!
+//! **Sidecars** ([`SidecarOptions`]) need no redirection of traffic. An application calls through its sidecar's listeners on the loopback
+//! address, whose ports are those of the port table, and names services by their mesh names, their cluster names or ClusterIPs. Sidecars
+//! speak mTLS with each other on one port of the pods' addresses. The caller's sidecar routes; that of the pod decides. The application
+//! should listen on the loopback address only, as what reaches it otherwise has not passed its sidecar. There is no transparent capture
+//! (`original_dst`).
 //!
 //! **How it reaches a proxy:** [`EnvoyConfig`] holds [`Resources`] by name, in the form in which an ADS server serves them
 //! ([`Resources::iter`] gives bytes and origins), and makes the other forms of them: one static file, files that Envoy watches, and what
 //! an Envoy starts with to ask an ADS server.
 //!
-//! **What is not here yet:** sidecars and their certificates (the configuration for one is empty, with an error), an xDS server, pods
-//! that speak TLS (their share answers 503), circuit breakers, limits of requests in flight, mirroring, counting of would-be denials on
-//! TCP and UDP. Rate limits count per proxy. Everything that is left out is a diagnostic ([`codes`]).
+//! **What is not here yet:** UDP between sidecars (closed), pods that speak TLS (their share answers 503), circuit breakers, limits of
+//! requests in flight, mirroring, counting of would-be denials on TCP and UDP. Rate limits count per proxy, those of sidecars at the
+//! caller. Everything that is left out is a diagnostic ([`codes`]).
 //!
 //! **What differs:** Envoy reads a raw backslash in a path as a slash, in matching and in what it forwards, where the rules want 400;
 //! policy and application still see the same path. The `Host` that pods see has no port and no trailing dot.
@@ -47,6 +54,6 @@ mod resources;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use backend::{Envoy, EnvoyOptions};
+pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, SidecarOptions};
 pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
 pub use resources::{Kind, Resource, Resources};

@@ -78,7 +78,21 @@ impl Lint<'_> {
             let upstream = config.unpack::<UpstreamTlsContext>().and_then(|c| c.common_tls_context);
             upstream.or_else(|| config.unpack::<DownstreamTlsContext>()?.common_tls_context)
         };
+        let asks = |context: DownstreamTlsContext| context.require_client_certificate == Some(true);
+        if config.unpack::<DownstreamTlsContext>().is_some_and(|context| !asks(context)) {
+            self.find("asks for no certificate");
+        }
         let Some(common) = common(config) else { return };
+        let names = match &common.validation {
+            Some(ValidationContextType::ValidationContext(context)) => Some(context),
+            Some(ValidationContextType::CombinedValidationContext(combined)) => {
+                combined.default_validation_context.as_ref()
+            }
+            Some(ValidationContextType::ValidationContextSdsSecretConfig(_)) | None => None,
+        };
+        if names.is_none_or(|context| context.match_typed_subject_alt_names.is_empty()) {
+            self.find("accepts a certificate of whatever name");
+        }
         let trust = match &common.validation {
             Some(ValidationContextType::CombinedValidationContext(combined)) => {
                 combined.validation_context_sds_secret_config.as_ref()
@@ -190,6 +204,7 @@ mod tests {
     use crate::config::route::{
         ClusterWeight, Route, RouteAction, RouteConfiguration, VirtualHost, WeightedCluster,
     };
+    use crate::config::tls::SdsSecretConfig;
     use crate::config::{Any, types::Packed};
 
     fn filter<T: Packed>(name: &str, config: &T) -> Filter {
@@ -217,7 +232,20 @@ mod tests {
             http_filters: vec![filter("rbac", &HttpRbac::default())],
             ..HttpConnectionManager::default()
         };
-        let chain = FilterChain { filters: vec![filter("hcm", &manager)], ..FilterChain::default() };
+        let secret = SdsSecretConfig { name: "s".into(), sds_config: None };
+        let tls = DownstreamTlsContext {
+            common_tls_context: Some(CommonTlsContext {
+                tls_certificate_sds_secret_configs: vec![secret],
+                ..CommonTlsContext::default()
+            }),
+            require_client_certificate: None,
+        };
+        let socket = TransportSocket { name: "tls".into(), typed_config: Some(Any::pack(&tls)) };
+        let chain = FilterChain {
+            filters: vec![filter("hcm", &manager)],
+            transport_socket: Some(socket),
+            ..FilterChain::default()
+        };
         let listener = Listener { name: "l".into(), filter_chains: vec![chain], ..Listener::default() };
         let eds = EdsClusterConfig { eds_config: Some(ConfigSource::ads()) };
         let cluster = Cluster { name: "c".into(), eds_cluster_config: Some(eds), ..Cluster::default() };
@@ -231,6 +259,9 @@ mod tests {
             found,
             [
                 "c: no endpoints, not even none, so that Envoy waits for them",
+                "l: asks for no certificate",
+                "l: accepts a certificate of whatever name",
+                "l: no secret s",
                 "l: no access filter that denies by default",
                 "l: no cluster nope",
                 "l: configuration of absent, which is no filter of the chain and is ignored",

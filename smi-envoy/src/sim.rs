@@ -19,7 +19,9 @@ use crate::config::listener::{
 use crate::config::matcher::{
     HeaderMatch, HeaderMatcher, IpMatcher, OnMatch, PathRule, PerFilter, StringMatcher, StringPattern,
 };
-use crate::config::rbac::{HttpRbac, Permission, PermissionRule, PrincipalKind, Rbac, RbacPerRoute};
+use crate::config::rbac::{
+    HttpRbac, Permission, PermissionRule, Principal, PrincipalKind, Rbac, RbacPerRoute,
+};
 use crate::config::route::{PathSpecifier, Route, RouteActionKind, VirtualHost, WeightedCluster};
 use crate::render::{self, RBAC};
 use crate::resources::Resources;
@@ -37,6 +39,8 @@ pub struct Simulator<'a> {
 /// A request as Envoy's matchers see it.
 struct View<'r> {
     client: IpAddr,
+    /// The URI of the peer's certificate.
+    identity: Option<&'r str>,
     path: String,
     method: &'r str,
     headers: &'r [(String, String)],
@@ -93,8 +97,13 @@ impl<'a> Simulator<'a> {
         let Some(path) = normalised(&http.target, &manager) else {
             return Distribution::certain(Outcome::BadRequest);
         };
-        let view =
-            View { client: self.client(&request.caller), path, method: &http.method, headers: &http.headers };
+        let view = View {
+            client: self.client(&request.caller),
+            identity: None,
+            path,
+            method: &http.method,
+            headers: &http.headers,
+        };
         let host = host(&http.host, &manager);
         let routes = manager.rds.as_ref().and_then(|rds| self.resources.routes.get(&rds.route_config_name));
         let hosts = routes.map(|r| r.virtual_hosts.as_slice()).unwrap_or_default();
@@ -284,13 +293,24 @@ fn passes(
 
 fn allows(rules: &Rbac, view: &View<'_>) -> bool {
     rules.policies.values().any(|policy| {
-        policy.permissions.iter().any(|p| permits(p, view))
-            && policy.principals.iter().any(|p| match &p.kind {
-                Some(PrincipalKind::Any(any)) => *any,
-                Some(PrincipalKind::DirectRemoteIp(range)) => contains(range, view.client),
-                None => false,
-            })
+        policy.permissions.iter().any(|p| permits(p, view)) && policy.principals.iter().any(|p| is(p, view))
     })
+}
+
+fn is(principal: &Principal, view: &View<'_>) -> bool {
+    match &principal.kind {
+        Some(PrincipalKind::AndIds(set)) => set.ids.iter().all(|p| is(p, view)),
+        Some(PrincipalKind::OrIds(set)) => set.ids.iter().any(|p| is(p, view)),
+        Some(PrincipalKind::Any(any)) => *any,
+        Some(PrincipalKind::Authenticated(named)) => match (&named.principal_name, view.identity) {
+            (Some(name), Some(identity)) => string_matches(name, identity),
+            // Without a name, any certificate is one.
+            (None, identity) => identity.is_some(),
+            (Some(_), None) => false,
+        },
+        Some(PrincipalKind::DirectRemoteIp(range)) => contains(range, view.client),
+        None => false,
+    }
 }
 
 fn permits(permission: &Permission, view: &View<'_>) -> bool {

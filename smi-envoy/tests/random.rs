@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use smi_core::backend::{Backend, ProxyTarget};
@@ -10,27 +12,56 @@ use smi_core::compile::{CompileOptions, MeshMode, compile};
 use smi_core::load::{Input, Limits, load};
 use smi_core::testing::world;
 use smi_envoy::lint::lint;
-use smi_envoy::{Envoy, EnvoyConfig};
+use smi_envoy::{Certificates, Envoy, EnvoyConfig};
+use smi_xds::identity::{DevIssuer, IdentitySource as _};
 
-fn rendered(text: &str, mode: MeshMode) -> EnvoyConfig {
+/// The node proxy's configuration and those of all sidecars.
+fn rendered(text: &str, mode: MeshMode) -> Vec<EnvoyConfig> {
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
     let mut options = CompileOptions::default();
     options.mode = mode;
     let ir = compile(&world.hub, &world.cluster, &options).ir;
-    Envoy::default().render(&ir, &ProxyTarget::Node).output
+    let sidecars = ir.pods.keys().cloned().map(ProxyTarget::Sidecar);
+    [ProxyTarget::Node].into_iter().chain(sidecars).map(|t| backend().render(&ir, &t).output).collect()
+}
+
+/// Files of a certificate, which Envoy wants to read.
+fn backend() -> Envoy {
+    static FILES: OnceLock<Certificates> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let issuer = DevIssuer::new("cluster.local", Duration::from_secs(3600)).unwrap();
+        let identity = issuer.identity("spiffe://cluster.local/ns/a/sa/v1").unwrap();
+        let folder = std::env::temp_dir().join(format!("smi-envoy-random-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        Certificates::Files {
+            certificate: file("tls.crt", &identity.chain),
+            key: file("tls.key", &identity.key),
+            trust: file("ca.crt", &issuer.trust().first().unwrap().authorities),
+        }
+    });
+    let mut backend = Envoy::default();
+    backend.options.sidecar.certificates = files.clone();
+    backend
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_found_and_bytes_are_stable(text in world()) {
         for mode in [MeshMode::Enforce, MeshMode::Permissive] {
-            let once = rendered(&text, mode.clone());
-            prop_assert_eq!(lint(&once.resources), []);
-            let again = rendered(&text, mode);
-            prop_assert_eq!(once.static_bootstrap().protobuf(), again.static_bootstrap().protobuf());
-            prop_assert_eq!(once.static_bootstrap().json().unwrap(), again.static_bootstrap().json().unwrap());
+            for (once, again) in rendered(&text, mode.clone()).iter().zip(rendered(&text, mode.clone())) {
+                prop_assert_eq!(lint(&once.resources), []);
+                prop_assert_eq!(once, &again);
+                let (once, again) = (once.static_bootstrap(), again.static_bootstrap());
+                prop_assert_eq!(once.protobuf(), again.protobuf());
+                prop_assert_eq!(once.json().unwrap(), again.json().unwrap());
+            }
         }
     }
 
@@ -40,9 +71,12 @@ proptest! {
         let envoy = std::env::var_os("SMI_ENVOY").expect("set SMI_ENVOY to Envoy's binary");
         let file = std::env::temp_dir().join(format!("smi-envoy-random-{}.json", std::process::id()));
         for mode in [MeshMode::Enforce, MeshMode::Permissive] {
-            std::fs::write(&file, rendered(&text, mode).static_bootstrap().json().unwrap()).unwrap();
-            let run = Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&file).output().unwrap();
-            prop_assert!(run.status.success(), "{}\n{}", text, String::from_utf8_lossy(&run.stderr));
+            // The node proxy and one sidecar: the others are alike.
+            for config in rendered(&text, mode).iter().take(2) {
+                std::fs::write(&file, config.static_bootstrap().json().unwrap()).unwrap();
+                let run = Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&file).output().unwrap();
+                prop_assert!(run.status.success(), "{}\n{}", text, String::from_utf8_lossy(&run.stderr));
+            }
         }
         std::fs::remove_file(&file).unwrap();
     }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::ir::Ir;
-use smi_envoy::{AdsServer, AdsTls, Envoy, EnvoyOptions, target_of};
+use smi_envoy::{AdsServer, AdsTls, AppAddress, Certificates, Envoy, EnvoyOptions, target_of};
 
 use super::{File, Rendering};
 
@@ -16,6 +16,14 @@ enum Format {
     Yaml,
     Json,
     Pb,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum App {
+    /// On the loopback address, where only its sidecar reaches it.
+    Loopback,
+    /// On the pod's address.
+    Pod,
 }
 
 /// Flags of this backend.
@@ -56,13 +64,28 @@ pub(crate) struct Flags {
     /// The folder in which the proxy finds the files that it watches, if it is not that of `--out`.
     #[arg(long, value_name = "DIR", requires = "watched")]
     watched_at: Option<String>,
+    /// Sidecars: port at the pods' addresses on which sidecars speak mTLS with each other.
+    #[arg(long, default_value_t = 15008)]
+    inbound_port: u16,
+    /// Sidecars: where the application listens.
+    #[arg(long, value_enum, default_value_t = App::Loopback)]
+    app: App,
+    /// Sidecars: file with the pod's certificate, unless a control plane serves it.
+    #[arg(long, value_name = "FILE", default_value = "/etc/smi/tls/tls.crt")]
+    cert: String,
+    /// Sidecars: file with its key.
+    #[arg(long, value_name = "FILE", default_value = "/etc/smi/tls/tls.key")]
+    key: String,
+    /// Sidecars: file with the trusted certificates.
+    #[arg(long, value_name = "FILE", default_value = "/etc/smi/tls/ca.crt")]
+    trust: String,
     /// Port of the admin interface on the loopback address; 0: none.
     #[arg(long, default_value_t = 9901)]
     admin_port: u16,
 }
 
 fn target(text: &str) -> Result<ProxyTarget, String> {
-    target_of(text).ok_or_else(|| "neither `node` nor `sidecar/NAMESPACE/POD`".to_owned())
+    target_of(&text.replace('/', "~")).ok_or_else(|| "neither `node` nor `sidecar/NAMESPACE/POD`".to_owned())
 }
 
 pub(super) fn render(
@@ -74,6 +97,19 @@ pub(super) fn render(
     let mut options = EnvoyOptions::default();
     if let Some(bind) = bind {
         options.listen = bind;
+        options.sidecar.listen = bind;
+    }
+    options.sidecar.inbound_port = flags.inbound_port;
+    options.sidecar.app = match flags.app {
+        App::Loopback => AppAddress::Loopback,
+        App::Pod => AppAddress::Pod,
+    };
+    if flags.xds.is_none() {
+        options.sidecar.certificates = Certificates::Files {
+            certificate: flags.cert.clone(),
+            key: flags.key.clone(),
+            trust: flags.trust.clone(),
+        };
     }
     options.admin_port = Some(flags.admin_port).filter(|port| *port != 0);
     let rendered = Envoy { options }.render(ir, &flags.target);

@@ -39,7 +39,7 @@ pub(crate) struct RenderArgs {
     /// Also print what the proxy starts with (Traefik: entry points and provider; Envoy: it is one file, unless told otherwise).
     #[arg(long = "static")]
     install: bool,
-    /// Address that the proxy binds to; all when absent.
+    /// Address that the proxy binds to; all when absent, for sidecars the loopback address.
     #[arg(long)]
     bind: Option<std::net::IpAddr>,
     #[command(flatten)]

@@ -45,12 +45,7 @@ proto_enum! {
 impl Address {
     #[must_use]
     pub fn new(address: SocketAddr, protocol: Protocol) -> Self {
-        let socket = SocketAddress {
-            protocol: protocol.into(),
-            address: address.ip().to_string(),
-            port: Some(PortSpecifier::PortValue(address.port().into())),
-        };
-        Self { kind: Some(AddressKind::SocketAddress(socket)) }
+        Self { kind: Some(AddressKind::SocketAddress(SocketAddress::new(address, protocol))) }
     }
 
     /// Back to a socket address.
@@ -59,6 +54,17 @@ impl Address {
         let AddressKind::SocketAddress(socket) = self.kind.as_ref()?;
         let PortSpecifier::PortValue(port) = socket.port.as_ref()?;
         Some(SocketAddr::new(socket.address.parse().ok()?, u16::try_from(*port).ok()?))
+    }
+}
+
+impl SocketAddress {
+    #[must_use]
+    pub fn new(address: SocketAddr, protocol: Protocol) -> Self {
+        Self {
+            protocol: protocol.into(),
+            address: address.ip().to_string(),
+            port: Some(PortSpecifier::PortValue(address.port().into())),
+        }
     }
 }
 

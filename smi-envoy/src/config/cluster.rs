@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::address::Address;
+use super::address::{Address, SocketAddress};
 use super::discovery::ConfigSource;
 use super::tls::TransportSocket;
 use super::types::{is_default, proto_enum};
@@ -20,6 +20,9 @@ pub struct Cluster {
     pub eds_cluster_config: Option<EdsClusterConfig>,
     #[prost(message, optional, tag = "4")]
     pub connect_timeout: Option<Duration>,
+    #[prost(message, optional, tag = "21")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_bind_config: Option<BindConfig>,
     #[prost(message, optional, tag = "24")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport_socket: Option<TransportSocket>,
@@ -34,6 +37,12 @@ pub struct Cluster {
 proto_enum! {
     /// Where endpoints come from.
     DiscoveryType { Static = 0 "STATIC", StrictDns = 1 "STRICT_DNS", Eds = 3 "EDS" }
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct BindConfig {
+    #[prost(message, optional, tag = "1")]
+    pub source_address: Option<SocketAddress>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]

@@ -56,8 +56,18 @@ pub struct FilterChain {
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct FilterChainMatch {
+    #[prost(string, repeated, tag = "11")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub server_names: Vec<String>,
+    #[prost(string, tag = "9")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub transport_protocol: String,
+    #[prost(string, repeated, tag = "10")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub application_protocols: Vec<String>,
     /// The peer's own address, whatever a listener filter says.
     #[prost(message, repeated, tag = "13")]
+    #[serde(skip_serializing_if = "is_default")]
     pub direct_source_prefix_ranges: Vec<CidrRange>,
 }
 
@@ -121,6 +131,9 @@ pub struct UpgradeConfig {
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct Router {}
+
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct TlsInspector {}
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct LocalRateLimit {

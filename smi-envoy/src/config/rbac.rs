@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::address::CidrRange;
-use super::matcher::{HeaderMatcher, PathMatcher};
+use super::matcher::{HeaderMatcher, PathMatcher, StringMatcher};
 use super::types::{is_default, proto_enum};
 
 /// The filter's own configuration: present and empty rules deny everything that a more specific place does not allow.
@@ -76,7 +76,7 @@ pub struct PermissionSet {
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct Principal {
-    #[prost(oneof = "PrincipalKind", tags = "3, 10")]
+    #[prost(oneof = "PrincipalKind", tags = "1, 2, 3, 4, 10")]
     #[serde(flatten)]
     pub kind: Option<PrincipalKind>,
 }
@@ -85,10 +85,29 @@ pub struct Principal {
 #[derive(Clone, PartialEq, Eq, prost::Oneof, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrincipalKind {
+    #[prost(message, tag = "1")]
+    AndIds(PrincipalSet),
+    #[prost(message, tag = "2")]
+    OrIds(PrincipalSet),
     #[prost(bool, tag = "3")]
     Any(bool),
+    #[prost(message, tag = "4")]
+    Authenticated(Authenticated),
     #[prost(message, tag = "10")]
     DirectRemoteIp(CidrRange),
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct PrincipalSet {
+    #[prost(message, repeated, tag = "1")]
+    pub ids: Vec<Principal>,
+}
+
+/// The certificate's URI.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct Authenticated {
+    #[prost(message, optional, tag = "2")]
+    pub principal_name: Option<StringMatcher>,
 }
 
 impl From<PermissionRule> for Permission {

@@ -111,6 +111,7 @@ packed! {
     super::listener::TcpProxy = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
     super::listener::UdpProxy = "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig",
     super::listener::UdpRoute = "envoy.extensions.filters.udp.udp_proxy.v3.Route",
+    super::listener::TlsInspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     super::listener::Router = "envoy.extensions.filters.http.router.v3.Router",
     super::listener::LocalRateLimit = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
     super::matcher::SourceIpInput = "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput",

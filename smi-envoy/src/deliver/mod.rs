@@ -64,25 +64,25 @@ impl Artifacts for EnvoyConfig {
     }
 }
 
-/// The node id that a proxy presents to an ADS server: `node`, or `sidecar/<namespace>/<pod>`.
+/// The node id that a proxy presents to an ADS server: `node`, or `sidecar~<namespace>~<pod>`.
 #[must_use]
 pub fn node_id(target: &ProxyTarget) -> String {
     match target {
         ProxyTarget::Node => "node".to_owned(),
-        ProxyTarget::Sidecar(pod) => format!("sidecar/{}", pod.name),
+        ProxyTarget::Sidecar(pod) => format!("sidecar~{}~{}", pod.name.namespace, pod.name.name),
     }
 }
 
-/// Which proxy presents a node id. Proxies of several nodes may call themselves `node/<name>`.
+/// Which proxy presents a node id. Proxies of several nodes may call themselves `node~<name>`.
 #[must_use]
 pub fn target_of(node_id: &str) -> Option<ProxyTarget> {
     use smi_core::cluster::PodId;
     use smi_core::hub::names::{Namespaced, is_dns_label, is_dns_subdomain};
 
-    match node_id.split_once('/').unwrap_or((node_id, "")) {
+    match node_id.split_once('~').unwrap_or((node_id, "")) {
         ("node", _) => Some(ProxyTarget::Node),
         ("sidecar", pod) => {
-            let (namespace, name) = pod.split_once('/')?;
+            let (namespace, name) = pod.split_once('~')?;
             let named = is_dns_label(namespace) && is_dns_subdomain(name);
             named.then(|| ProxyTarget::Sidecar(PodId::pod(Namespaced::new(namespace, name))))
         }

@@ -1,44 +1,152 @@
-//! Who may do what at which pods: policies of Envoy's RBAC, and addresses for TCP and UDP.
+//! Who may do what at which pods: policies of Envoy's RBAC, and addresses or certificates for TCP and UDP.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use smi_core::hub::names::{Namespaced, Port, Transport};
-use smi_core::ir::{HttpCondition, Ir, Mode, Principal, WorkloadId};
+use smi_core::hub::names::{Namespaced, Port, SpiffeId, Transport};
+use smi_core::ir::{Grant, HttpCondition, Ir, Mode, Principal, Workload, WorkloadId};
 
 use super::condition;
 use crate::config::Any;
 use crate::config::address::CidrRange;
-use crate::config::rbac::{HttpRbac, Permission, PermissionRule, Policy, PrincipalKind, Rbac, RbacPerRoute};
+use crate::config::matcher::{StringMatcher, StringPattern};
+use crate::config::rbac::{
+    self, Authenticated, HttpRbac, Permission, PermissionRule, Policy, PrincipalKind, PrincipalSet, Rbac,
+    RbacPerRoute,
+};
 
-/// Looks up callers' addresses.
+/// How callers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// By the peer's own address (S29).
+    Address,
+    /// By the peer's certificate (S28).
+    Certificate,
+}
+
+/// Which certificates may open a connection to an opaque port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// Any.
+    All,
+    /// Those of these identities, from anywhere or from the one address.
+    These { anywhere: BTreeSet<SpiffeId>, at: BTreeMap<IpAddr, BTreeSet<SpiffeId>> },
+}
+
+/// Looks up callers.
 pub(super) struct AccessIndex<'a> {
     ir: &'a Ir,
-    addresses: BTreeMap<Principal, Vec<IpAddr>>,
+    known: Known,
+    /// Addresses of a principal's pods, and their workloads.
+    addresses: BTreeMap<Principal, Vec<(IpAddr, &'a WorkloadId)>>,
 }
 
 impl<'a> AccessIndex<'a> {
-    pub(super) fn new(ir: &'a Ir) -> Self {
-        let mut addresses: BTreeMap<Principal, Vec<IpAddr>> = BTreeMap::new();
+    pub(super) fn new(ir: &'a Ir, known: Known) -> Self {
+        let mut addresses: BTreeMap<Principal, Vec<(IpAddr, &WorkloadId)>> = BTreeMap::new();
         for (address, pod) in &ir.callers {
             let Some(workload) = ir.pods.get(pod).map(|p| &p.workload) else { continue };
-            addresses.entry(Principal::Identity(ir.identity(workload))).or_default().push(*address);
+            addresses
+                .entry(Principal::Identity(ir.identity(workload)))
+                .or_default()
+                .push((*address, workload));
             for binding in workload.bindings.iter() {
                 let name = Namespaced { namespace: workload.namespace.clone(), name: binding.clone() };
-                addresses.entry(Principal::Binding(name)).or_default().push(*address);
+                addresses.entry(Principal::Binding(name)).or_default().push((*address, workload));
             }
         }
-        Self { ir, addresses }
+        Self { ir, known, addresses }
     }
 
-    fn sources(&self, grant: &smi_core::ir::Grant) -> BTreeSet<IpAddr> {
-        let of = |principal| self.addresses.get(principal).into_iter().flatten().copied();
-        grant.sources.iter().flat_map(|s| of(&s.principal)).collect()
+    fn of(&self, principal: &Principal) -> impl Iterator<Item = (IpAddr, &'a WorkloadId)> + use<'_, 'a> {
+        self.addresses.get(principal).into_iter().flatten().copied()
     }
 
-    /// Access to a port of a workload's pods, as configuration of a weighted cluster. `host`: the name by which they were called.
+    fn sources(&self, grant: &Grant) -> BTreeSet<IpAddr> {
+        grant.sources.iter().flat_map(|s| self.of(&s.principal)).map(|(address, _)| address).collect()
+    }
+
+    fn principals(&self, grant: &Grant) -> Vec<rbac::Principal> {
+        let host = |address| PrincipalKind::DirectRemoteIp(CidrRange::host(address)).into();
+        if self.known == Known::Address {
+            return self.sources(grant).into_iter().map(host).collect();
+        }
+        let mut identities = BTreeSet::new();
+        let mut bound: BTreeMap<SpiffeId, BTreeSet<IpAddr>> = BTreeMap::new();
+        for source in &grant.sources {
+            match &source.principal {
+                Principal::Identity(id) => {
+                    identities.insert(id.clone());
+                }
+                // SPEC: S28 — a certificate does not tell pods of one account apart, so a binding by label is the account's certificate
+                // AND the address of one of its pods. Exact: a pod that is not bound has neither another pod's address (a connection
+                // is not opened from a forged one) nor, if its account differs, the certificate; pods that share an address are nobody
+                // (S29) and are left out. Pinned by `a_binding_is_a_certificate_at_an_address`.
+                Principal::Binding(_) => {
+                    for (address, workload) in self.of(&source.principal) {
+                        bound.entry(self.ir.identity(workload)).or_default().insert(address);
+                    }
+                }
+            }
+        }
+        bound.retain(|id, _| !identities.contains(id));
+        let bound = bound.into_iter().map(|(id, addresses)| {
+            let addresses = addresses.into_iter().map(host).collect();
+            let addresses = PrincipalKind::OrIds(PrincipalSet { ids: addresses }).into();
+            PrincipalKind::AndIds(PrincipalSet { ids: vec![certificate(&id), addresses] }).into()
+        });
+        identities.iter().map(certificate).chain(bound).collect()
+    }
+
+    /// Which certificates may open a connection to a port of a workload's pods.
+    pub(super) fn certificates(&self, workload: &WorkloadId, port: Port) -> Accepted {
+        let Some(found) = self.ir.workloads.get(workload) else {
+            return Accepted::These { anywhere: BTreeSet::new(), at: BTreeMap::new() };
+        };
+        if found.mode == Mode::Permissive {
+            return Accepted::All;
+        }
+        let mut anywhere = BTreeSet::new();
+        let mut at: BTreeMap<IpAddr, BTreeSet<SpiffeId>> = BTreeMap::new();
+        let grants = found.grants.iter().filter_map(|n| self.ir.grants.get(n));
+        let granting = grants.filter(|g| g.tcp.as_ref().is_some_and(|p| p.contains(port)));
+        for source in granting.flat_map(|grant| &grant.sources) {
+            match &source.principal {
+                Principal::Identity(id) => {
+                    anywhere.insert(id.clone());
+                }
+                Principal::Binding(_) => {
+                    for (address, workload) in self.of(&source.principal) {
+                        at.entry(address).or_default().insert(self.ir.identity(workload));
+                    }
+                }
+            }
+        }
+        at.retain(|_, identities| !identities.is_subset(&anywhere));
+        Accepted::These { anywhere, at }
+    }
+
+    /// Whether a grant for a workload's pods asks for the host.
+    pub(super) fn asks_for_host(&self, workload: &WorkloadId) -> bool {
+        let found = self.ir.workloads.get(workload);
+        let grants = found.into_iter().flat_map(|w| &w.grants).filter_map(|n| self.ir.grants.get(n));
+        let matches = grants.filter_map(|g| g.http.as_ref()).flat_map(|http| match &http.condition {
+            HttpCondition::Any => &[],
+            HttpCondition::AnyOf(matches) => matches.as_slice(),
+        });
+        matches.into_iter().any(|m| m.headers.iter().any(|h| &*h.name == "host"))
+    }
+
+    /// Access to a port of a workload's pods, as configuration of the access filter. `host`: the name by which they were called; `None`:
+    /// one that no service has.
     // SPEC: S22, S24, S31 — the union of all grants is one set of policies.
-    pub(super) fn http(&self, mode: Mode, workload: Option<&WorkloadId>, port: Port, host: &str) -> Any {
+    pub(super) fn http(
+        &self,
+        mode: Mode,
+        workload: Option<&WorkloadId>,
+        port: Port,
+        host: Option<&str>,
+    ) -> Any {
         let found = workload.and_then(|id| self.ir.workloads.get(id));
         let mut policies = BTreeMap::new();
         for (name, grant) in
@@ -51,29 +159,13 @@ impl<'a> AccessIndex<'a> {
                     matches.iter().filter_map(|m| condition::permission(m, host)).collect()
                 }
             };
-            let principals: Vec<_> = self
-                .sources(grant)
-                .into_iter()
-                .map(|a| PrincipalKind::DirectRemoteIp(CidrRange::host(a)).into())
-                .collect();
+            let principals = self.principals(grant);
             // Envoy refuses a policy without either, and it would allow nothing.
             if !permissions.is_empty() && !principals.is_empty() {
                 policies.insert(name.to_string(), Policy { permissions, principals });
             }
         }
-        // SPEC: S32
-        let probes: Vec<Permission> = found
-            .into_iter()
-            .flat_map(|w| &w.probes)
-            .filter(|p| p.port == port)
-            .filter_map(|p| p.path.as_deref())
-            .map(condition::probe)
-            .collect();
-        if !probes.is_empty() {
-            // No Kubernetes name holds a `~`.
-            let policy = Policy { permissions: probes, principals: vec![PrincipalKind::Any(true).into()] };
-            policies.insert("~probe".into(), policy);
-        }
+        policies.extend(found.and_then(|w| probe_policy(w, port)));
         let rules = Rbac { policies, ..Rbac::default() };
         match found.map_or(mode, |w| w.mode) {
             Mode::Enforce => per_route(HttpRbac { rules: Some(rules), shadow_rules: None }),
@@ -106,6 +198,28 @@ impl<'a> AccessIndex<'a> {
     }
 }
 
+/// Probes of the kubelet, whoever asks.
+// SPEC: S32
+fn probe_policy(workload: &Workload, port: Port) -> Option<(String, Policy)> {
+    let of_port = workload.probes.iter().filter(|p| p.port == port);
+    let permissions: Vec<Permission> =
+        of_port.filter_map(|p| p.path.as_deref()).map(condition::probe).collect();
+    let principals = vec![PrincipalKind::Any(true).into()];
+    // No Kubernetes name holds a `~`.
+    (!permissions.is_empty()).then(|| ("~probe".into(), Policy { permissions, principals }))
+}
+
+/// Probes of the kubelet and nothing else.
+pub(super) fn probes(workload: &Workload, port: Port) -> Any {
+    let policies = probe_policy(workload, port).into_iter().collect();
+    per_route(HttpRbac { rules: Some(Rbac { policies, ..Rbac::default() }), shadow_rules: None })
+}
+
+fn certificate(id: &SpiffeId) -> rbac::Principal {
+    let name = StringMatcher { pattern: Some(StringPattern::Exact(id.to_string())) };
+    PrincipalKind::Authenticated(Authenticated { principal_name: Some(name) }).into()
+}
+
 /// Rules that allow everything.
 fn everybody() -> Rbac {
     let policy = Policy {
@@ -117,6 +231,11 @@ fn everybody() -> Rbac {
 
 fn per_route(rbac: HttpRbac) -> Any {
     Any::pack(&RbacPerRoute { rbac: Some(rbac) })
+}
+
+/// What is refused whoever asks.
+pub(super) fn nobody() -> Any {
+    per_route(HttpRbac { rules: Some(Rbac::default()), shadow_rules: None })
 }
 
 /// For answers that do not depend on who asks: 400, 404, 503.

@@ -36,8 +36,8 @@ fn lowered(pattern: &Pattern) -> Option<StringMatcher> {
     }))
 }
 
-/// The methods and headers of a match; `None` when `host` does not fit, and nothing can match.
-fn headers(m: &HttpMatch, host: &str) -> Option<Vec<HeaderMatcher>> {
+/// The methods and headers of a match; `None` when the host does not fit, and nothing can match.
+fn headers(m: &HttpMatch, host: Option<&str>) -> Option<Vec<HeaderMatcher>> {
     let header = |name: &str, value| HeaderMatcher { name: name.to_owned(), value: Some(value) };
     let mut out = Vec::new();
     if let Methods::Only(methods) = &m.methods {
@@ -50,7 +50,7 @@ fn headers(m: &HttpMatch, host: &str) -> Option<Vec<HeaderMatcher>> {
     }
     for h in &m.headers {
         if &*h.name == "host" {
-            if !h.value.is_match(host.as_bytes()) {
+            if !host.is_some_and(|host| h.value.is_match(host.as_bytes())) {
                 return None;
             }
             continue;
@@ -78,7 +78,7 @@ fn escape(method: &str) -> String {
 }
 
 /// As the condition of a route; `None`: it never applies.
-pub(super) fn route_match(m: &HttpMatch, host: &str) -> Option<RouteMatch> {
+pub(super) fn route_match(m: &HttpMatch, host: Option<&str>) -> Option<RouteMatch> {
     let path = match m.path.as_ref().map(|p| (p, p.lowered())) {
         None | Some((_, Lowered::Any)) => PathSpecifier::Prefix("/".into()),
         Some((_, Lowered::Exact(text))) => PathSpecifier::Path(text.to_string()),
@@ -101,7 +101,7 @@ pub(super) fn bad_escape() -> RouteMatch {
 }
 
 /// As a permission; `None`: it never applies.
-pub(super) fn permission(m: &HttpMatch, host: &str) -> Option<Permission> {
+pub(super) fn permission(m: &HttpMatch, host: Option<&str>) -> Option<Permission> {
     let path = m.path.as_ref().and_then(lowered).map(url_path);
     let headers = headers(m, host)?.into_iter().map(|h| PermissionRule::Header(h).into());
     Some(all(path.into_iter().chain(headers).collect()))

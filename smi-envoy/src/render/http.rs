@@ -2,8 +2,9 @@
 
 use smi_core::ir::{EncodedSlashes, ListenerKey, RateLimit, RouteCondition, Scheme, TrafficPolicy};
 
+use super::sidecar::Reach;
 use super::{At, Output, RATE_LIMIT, RBAC, access, condition, leaf};
-use crate::config::address::{Address, Protocol};
+use crate::config::address::Address;
 use crate::config::discovery::ConfigSource;
 use crate::config::listener::{
     EscapedSlashes, Filter, FilterChain, HttpConnectionManager, Listener, LocalRateLimit, Percent, Rds,
@@ -19,18 +20,18 @@ use crate::config::{Any, Duration};
 use crate::resources::Kind;
 
 impl Output<'_> {
-    /// One virtual host per name of the service.
+    /// One virtual host per service, or per name of it when routes or access depend on that.
     pub(super) fn http_port(&mut self, at: &At<'_>, scheme: Scheme) {
         let listener = ListenerKey::Http(at.number).to_string();
         self.resources.made_of(Kind::Route, &listener, &at.origins(self.ir));
-        for domain in &self.ir.settings.mesh_domains {
-            let host = format!("{}.{}.{domain}", at.name.name, at.name.namespace).to_ascii_lowercase();
+        for domains in self.names(at) {
+            let Some(host) = domains.first().cloned() else { continue };
             let mut routes = vec![answer("bad-escape", condition::bad_escape(), 400)];
             for (place, route) in at.port.routes.iter().enumerate() {
                 let matches: Vec<RouteMatch> = match &route.condition {
                     RouteCondition::Everything => vec![condition::everything()],
                     RouteCondition::AnyOf(matches) => {
-                        matches.iter().filter_map(|m| condition::route_match(m, &host)).collect()
+                        matches.iter().filter_map(|m| condition::route_match(m, Some(&host))).collect()
                     }
                 };
                 let clusters = self.weighted(at, route, scheme, &host);
@@ -46,8 +47,7 @@ impl Output<'_> {
                 Some((limit, _)) => PerFilter::from([(RATE_LIMIT.to_owned(), rate_limit(limit))]),
                 None => PerFilter::new(),
             };
-            let vhost =
-                VirtualHost { name: host.clone(), domains: vec![host], routes, typed_per_filter_config };
+            let vhost = VirtualHost { name: host, domains, routes, typed_per_filter_config };
             self.hosts.entry(at.number).or_default().push(vhost);
         }
     }
@@ -68,18 +68,16 @@ impl Output<'_> {
         };
         let mut out = Vec::new();
         for leaf in leaves {
-            let name = leaf.name(leaf::spoken(scheme));
-            let rbac = match leaf.at {
-                Some((workload, port)) => self.access.http(at.service.mode, workload, port, host),
-                // Nobody is there to refuse; the share fails whoever asks (S20).
-                None => access::anybody(),
+            let reach = self.reach(at, &leaf);
+            let name = self.leaf_cluster(at, &leaf, leaf::spoken(scheme), reach);
+            let rbac = match (reach, leaf.at) {
+                (Reach::Here, Some((workload, port))) => {
+                    self.access.http(at.service.mode, workload, port, Some(host))
+                }
+                (Reach::Refused, _) => access::nobody(),
+                // Somebody else decides; or nobody is there to refuse, and the share fails whoever asks (S20).
+                (Reach::Here | Reach::There | Reach::Clear, _) => access::anybody(),
             };
-            let endpoints = leaf.endpoints.iter().map(|e| (*e, None));
-            self.add_cluster(
-                leaf::cluster(&name, scheme == Scheme::H2c),
-                leaf::assignment(&name, endpoints, Protocol::Tcp),
-                [&at.service.origin],
-            );
             let typed_per_filter_config = PerFilter::from([(RBAC.to_owned(), rbac)]);
             out.push(ClusterWeight { name, weight: Some(leaf.weight), typed_per_filter_config });
         }
@@ -87,7 +85,7 @@ impl Output<'_> {
     }
 }
 
-fn to_clusters(
+pub(super) fn to_clusters(
     name: String,
     r#match: RouteMatch,
     clusters: Vec<ClusterWeight>,
@@ -113,7 +111,7 @@ fn to_clusters(
 }
 
 /// An answer of the proxy's own, the same for everybody.
-fn answer(name: &str, r#match: RouteMatch, status: u32) -> Route {
+pub(super) fn answer(name: &str, r#match: RouteMatch, status: u32) -> Route {
     Route {
         name: name.to_owned(),
         r#match: Some(r#match),
@@ -151,8 +149,19 @@ pub(super) fn routes(name: String, mut virtual_hosts: Vec<VirtualHost>) -> Route
     RouteConfiguration { name, virtual_hosts }
 }
 
-/// The listener of all HTTP services on one port number, whose routes have its name.
+/// A listener of HTTP in clear, whose routes have its name.
 pub(super) fn listener(name: &str, address: Address, slashes: EncodedSlashes) -> Listener {
+    let filters = vec![manager(name, slashes)];
+    Listener {
+        name: name.to_owned(),
+        address: Some(address),
+        filter_chains: vec![FilterChain { filters, ..FilterChain::default() }],
+        ..Listener::default()
+    }
+}
+
+/// The filter that speaks HTTP, whose routes have its name. What they do not open is refused.
+pub(super) fn manager(name: &str, slashes: EncodedSlashes) -> Filter {
     let filter = |name: &str, config: Any| Filter { name: name.to_owned(), typed_config: Some(config) };
     let closed = HttpRbac { rules: Some(Rbac::default()), shadow_rules: None };
     let inert = LocalRateLimit { stat_prefix: "rate_limit".into(), ..LocalRateLimit::default() };
@@ -179,11 +188,5 @@ pub(super) fn listener(name: &str, address: Address, slashes: EncodedSlashes) ->
         strip_trailing_host_dot: true,
         upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".into() }],
     };
-    let filters = vec![filter("envoy.filters.network.http_connection_manager", Any::pack(&manager))];
-    Listener {
-        name: name.to_owned(),
-        address: Some(address),
-        filter_chains: vec![FilterChain { filters, ..FilterChain::default() }],
-        ..Listener::default()
-    }
+    filter("envoy.filters.network.http_connection_manager", Any::pack(&manager))
 }

@@ -1,28 +1,37 @@
-//! IR → resources of a node proxy.
+//! IR → resources of a node proxy, or of the sidecar of a pod.
 //!
-//! Access is decided in the same hop as routing (S30): every weighted cluster holds pods that are alike and carries the whole set of
+//! A node proxy decides about access in the same hop as it routes (S30): every weighted cluster holds pods that are alike and carries the whole set of
 //! policies for them, so the leg that is picked either serves, refuses (403) or has no pods (503). Policies never hang on a route's
 //! match, where the first of two overlapping matches would hide the grants of the other.
 //!
+//! A sidecar routes alike, and leaves access to the sidecars of the pods that it picks.
+//!
 //! - `access`: grants → RBAC · `condition`: matches · `leaf`: exact weights and clusters · `http`, `opaque`: listeners
+//! - `sidecar`: whose it is, and how others are reached · `tls`: mTLS between sidecars · `inbound`: who may call its pod
 
 mod access;
 mod condition;
 mod http;
+mod inbound;
 mod leaf;
 mod opaque;
+mod sidecar;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use smi_core::backend::{Capabilities, Effect, ProxyTarget, Rendered, losses};
-use smi_core::diag::{Diagnostic, Report};
+use smi_core::diag::{Code, Diagnostic, Report};
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{
-    HttpCondition, HttpMatch, Ir, ListenerKey, Origin, Protocol, Route, RouteCondition, Service, ServicePort,
+    Grant, HttpCondition, HttpMatch, Ir, ListenerKey, Origin, Protocol, Route, RouteCondition, Service,
+    ServicePort,
 };
 
+use self::access::{AccessIndex, Known};
+use self::sidecar::Own;
 use crate::backend::EnvoyOptions;
 use crate::codes;
 use crate::config::address::{Address, Protocol as Transport};
@@ -46,55 +55,55 @@ pub(crate) const TLS: &str = "envoy.transport_sockets.tls";
 /// Name of the rate limit filter.
 pub(crate) const RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
 
-pub(crate) fn node(ir: &Ir, options: &EnvoyOptions, capabilities: &Capabilities) -> Rendered<EnvoyConfig> {
+pub(crate) fn render(
+    ir: &Ir,
+    target: &ProxyTarget,
+    options: &EnvoyOptions,
+    capabilities: &Capabilities,
+) -> Rendered<EnvoyConfig> {
     let mut report = Report::new();
+    let own = match target {
+        ProxyTarget::Node => None,
+        ProxyTarget::Sidecar(pod) => {
+            let own = Own::new(ir, pod, options);
+            if own.is_none() {
+                let message =
+                    format!("there is no pod `{}` with an address, so its sidecar does nothing", pod.name);
+                report.push(Diagnostic::general(codes::NO_POD, message));
+                let output = EnvoyConfig::new(Resources::default(), target, options);
+                return Rendered { output, report };
+            }
+            own
+        }
+    };
     for loss in losses(ir, capabilities) {
         let code = if loss.effect == Effect::Ignored { codes::IGNORED } else { codes::NARROWED };
         report.push(Diagnostic::new(code, &loss.origin.object, loss.origin.path(), loss.message));
     }
+    let mut cluster_ips = BTreeMap::new();
+    for address in ir.services.values().flat_map(|s| s.addresses.iter()).filter(|_| own.is_some()) {
+        *cluster_ips.entry(*address).or_insert(0) += 1;
+    }
+    let known = if own.is_some() { Known::Certificate } else { Known::Address };
     let mut out = Output {
         ir,
-        access: access::AccessIndex::new(ir),
+        own,
+        cluster_ips,
+        access: AccessIndex::new(ir, known),
         resources: Resources::default(),
         hosts: BTreeMap::new(),
         report,
     };
     for (name, service) in &ir.services {
         for port in &service.ports {
-            let number = port.port;
-            let at = At { ir, name, service, number, port };
-            let (key, transport) = match port.protocol {
-                Protocol::Http(_) => (ListenerKey::Http(number), Transport::Tcp),
-                Protocol::Tcp => (ListenerKey::Tcp(name.clone(), number), Transport::Tcp),
-                Protocol::Udp => (ListenerKey::Udp(name.clone(), number), Transport::Udp),
-            };
-            let Some(listen) = ir.listeners.entries.get(&key) else {
-                let message = format!("port {number} has no listen port and is not served");
-                let origin = &service.origin;
-                out.report.push(Diagnostic::new(codes::NOT_RENDERED, &origin.object, origin.path(), message));
-                continue;
-            };
-            if let Some((limit, origin)) =
-                port.policy.rate_limit.as_ref().filter(|(l, _)| l.burst < l.average)
-            {
-                let message =
-                    format!("the average of {} is lowered to the burst of {}", limit.average, limit.burst);
-                out.report.push(Diagnostic::new(
-                    codes::RATE_APPROXIMATED,
-                    &origin.object,
-                    origin.path(),
-                    message,
-                ));
-            }
-            let address = Address::new(SocketAddr::new(options.listen, listen.get()), transport);
-            match port.protocol {
-                Protocol::Http(scheme) => out.http_port(&at, scheme),
-                Protocol::Tcp => out.tcp_port(&at, address, key.to_string()),
-                Protocol::Udp => out.udp_port(&at, address, key.to_string()),
-            }
+            out.port(&At { ir, name, service, number: port.port, port }, options);
         }
     }
-    out.finish(options)
+    if let Some(own) = out.own.clone() {
+        own.add_secrets(&mut out.resources);
+        out.inbound(&own);
+    }
+    out.finish(target, options)
 }
 
 /// One service port.
@@ -106,37 +115,50 @@ struct At<'a> {
     port: &'a ServicePort,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    /// Matches that routing depends on, and access to the pods that are routed to.
+    fn matches<'r>(&self, ir: &'r Ir) -> Vec<&'r HttpMatch>
+    where
+        'a: 'r,
+    {
+        let conditions = self.port.routes.iter().filter_map(|r| match &r.condition {
+            RouteCondition::AnyOf(matches) => Some(matches.as_slice()),
+            RouteCondition::Everything => None,
+        });
+        let granted = self.grants(ir).into_iter().filter_map(|grant| match &grant.http.as_ref()?.condition {
+            HttpCondition::AnyOf(matches) => Some(matches.as_slice()),
+            HttpCondition::Any => None,
+        });
+        conditions.chain(granted).flatten().map(Arc::as_ref).collect()
+    }
+
+    /// Grants for the pods that are routed to.
+    fn grants<'r>(&self, ir: &'r Ir) -> Vec<&'r Grant> {
+        let targets = self.port.routes.iter().flat_map(|r| &r.targets).filter(|t| t.weight > 0);
+        let ready = targets.filter_map(|t| ir.pools.get(&t.pool)).flat_map(|p| p.ready());
+        let workloads: BTreeSet<_> = ready.filter_map(|e| e.workload.as_ref()).collect();
+        let workloads = workloads.into_iter().filter_map(|id| ir.workloads.get(id));
+        let names: BTreeSet<_> = workloads.flat_map(|w| &w.grants).collect();
+        names.into_iter().filter_map(|name| ir.grants.get(name)).collect()
+    }
+
     /// What its routes and access are made of.
     fn origins(&self, ir: &Ir) -> BTreeSet<Origin> {
-        let mut out = BTreeSet::from([self.service.origin.clone()]);
-        let mut workloads = BTreeSet::new();
-        let matches = |matches: &[Arc<HttpMatch>], out: &mut BTreeSet<Origin>| {
-            out.extend(matches.iter().map(|m| m.origin.clone()));
-        };
-        for route in &self.port.routes {
-            out.insert(route.origin.clone());
-            if let RouteCondition::AnyOf(any) = &route.condition {
-                matches(any, &mut out);
-            }
-            let pools = route.targets.iter().filter(|t| t.weight > 0).filter_map(|t| ir.pools.get(&t.pool));
-            workloads.extend(pools.flat_map(|p| p.ready()).filter_map(|e| e.workload.as_ref()));
-        }
-        let grants = workloads.into_iter().filter_map(|id| ir.workloads.get(id)).flat_map(|w| &w.grants);
-        for grant in grants.collect::<BTreeSet<_>>().into_iter().filter_map(|name| ir.grants.get(name)) {
-            out.insert(grant.origin.clone());
-            if let Some(HttpCondition::AnyOf(any)) = grant.http.as_ref().map(|h| &h.condition) {
-                matches(any, &mut out);
-            }
-        }
-        out
+        let routes = self.port.routes.iter().map(|r| &r.origin);
+        let grants = self.grants(ir).into_iter().map(|g| &g.origin);
+        let matches = self.matches(ir).into_iter().map(|m| &m.origin);
+        [&self.service.origin].into_iter().chain(routes).chain(grants).chain(matches).cloned().collect()
     }
 }
 
 /// What is being built.
 struct Output<'a> {
     ir: &'a Ir,
-    access: access::AccessIndex<'a>,
+    /// The pod whose sidecar it is; none: a node proxy.
+    own: Option<Own<'a>>,
+    /// How many services have an address.
+    cluster_ips: BTreeMap<IpAddr, usize>,
+    access: AccessIndex<'a>,
     resources: Resources,
     /// By service port number.
     hosts: BTreeMap<Port, Vec<VirtualHost>>,
@@ -144,6 +166,39 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// What a proxy does for callers of a service port.
+    fn port(&mut self, at: &At<'_>, options: &EnvoyOptions) {
+        let (key, transport) = match at.port.protocol {
+            Protocol::Http(_) => (ListenerKey::Http(at.number), Transport::Tcp),
+            Protocol::Tcp => (ListenerKey::Tcp(at.name.clone(), at.number), Transport::Tcp),
+            Protocol::Udp => (ListenerKey::Udp(at.name.clone(), at.number), Transport::Udp),
+        };
+        let Some(listen) = self.listen(&key, options) else {
+            let message = format!("port {} has no listen port and is not served", at.number);
+            self.find(codes::NOT_RENDERED, &at.service.origin, message);
+            return;
+        };
+        if let Some((limit, origin)) = at.port.policy.rate_limit.as_ref().filter(|(l, _)| l.burst < l.average)
+        {
+            let message =
+                format!("the average of {} is lowered to the burst of {}", limit.average, limit.burst);
+            self.find(codes::RATE_APPROXIMATED, origin, message);
+        }
+        let address = Address::new(listen, transport);
+        match at.port.protocol {
+            Protocol::Http(scheme) => self.http_port(at, scheme),
+            Protocol::Tcp => self.tcp_port(at, address, key.to_string()),
+            // A sidecar has no certificate to show or see here; `losses` says so.
+            Protocol::Udp if self.own.is_some() => {}
+            Protocol::Udp => self.udp_port(at, address, key.to_string()),
+        }
+    }
+
+    fn find(&mut self, code: Code, origin: &Origin, message: impl Into<Box<str>>) {
+        let message: Box<str> = message.into();
+        self.report.push(Diagnostic::new(code, &origin.object, origin.path(), message.into_string()));
+    }
+
     /// A cluster's name says all that is in it, so adding it twice changes nothing.
     fn add_cluster<'o>(
         &mut self,
@@ -165,16 +220,16 @@ impl Output<'_> {
     fn weights_too_large(&mut self, route: &Route) {
         let message =
             "the weights, multiplied with the numbers of endpoints, exceed 2³² and the route is not served";
-        let origin = &route.origin;
-        self.report.push(Diagnostic::new(codes::NARROWED, &origin.object, origin.path(), message));
+        self.find(codes::NARROWED, &route.origin, message);
     }
 
-    fn finish(self, options: &EnvoyOptions) -> Rendered<EnvoyConfig> {
+    fn finish(self, target: &ProxyTarget, options: &EnvoyOptions) -> Rendered<EnvoyConfig> {
+        let listen = if self.own.is_some() { options.sidecar.listen } else { options.listen };
         let Self { ir, mut resources, hosts, mut report, .. } = self;
-        for (key, listen) in &ir.listeners.entries {
+        for (key, port) in &ir.listeners.entries {
             let ListenerKey::Http(number) = key else { continue };
             let hosts = hosts.get(number).cloned().unwrap_or_default();
-            let address = Address::new(SocketAddr::new(options.listen, listen.get()), Transport::Tcp);
+            let address = Address::new(SocketAddr::new(listen, port.get()), Transport::Tcp);
             let name = key.to_string();
             resources.made_of(Kind::Listener, &name, []);
             resources
@@ -184,6 +239,6 @@ impl Output<'_> {
         }
         report.sort();
         report.diagnostics.dedup();
-        Rendered { output: EnvoyConfig::new(resources, &ProxyTarget::Node, options), report }
+        Rendered { output: EnvoyConfig::new(resources, target, options), report }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use smi_core::hub::names::Transport;
 
 use super::leaf::Leaf;
+use super::sidecar::Reach;
 use super::{At, Output, leaf};
 use crate::config::Any;
 use crate::config::TypedExtension;
@@ -19,9 +20,6 @@ use crate::config::matcher::{IpMatcher, IpRangeMatcher, Matcher, MatcherTree, On
 /// Where a share goes that fails: the broadcast address, to which a socket may not send unless it asks to.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), 9);
 
-/// The cluster without endpoints.
-const CLOSED: &str = "closed";
-
 /// Callers that are alike: which leaves they may reach.
 struct Groups {
     /// Callers that are named by a grant, by the leaves they may reach.
@@ -34,6 +32,9 @@ fn groups(out: &Output<'_>, at: &At<'_>, leaves: &[Leaf<'_>], transport: Transpo
     let allowed: Vec<Option<BTreeSet<IpAddr>>> = leaves
         .iter()
         .map(|leaf| match leaf.at {
+            // The pods' sidecars decide.
+            _ if matches!(out.reach(at, leaf), Reach::There | Reach::Clear) => None,
+            Some(_) if out.own.is_some() => Some(BTreeSet::new()),
             Some((workload, port)) => out.access.opaque(at.service.mode, workload, port, transport),
             None => Some(BTreeSet::new()),
         })
@@ -55,8 +56,10 @@ impl Output<'_> {
         for (may, callers) in groups.named {
             // One chain per caller: when one of them loses access, the connections of the others live on.
             for caller in callers {
-                let chain_match =
-                    FilterChainMatch { direct_source_prefix_ranges: vec![CidrRange::host(caller)] };
+                let chain_match = FilterChainMatch {
+                    direct_source_prefix_ranges: vec![CidrRange::host(caller)],
+                    ..FilterChainMatch::default()
+                };
                 let mut chain = self.tcp_chain(at, &name, &leaves, &may);
                 chain.name = caller.to_string();
                 chain.filter_chain_match = Some(chain_match);
@@ -84,23 +87,14 @@ impl Output<'_> {
         let mut clusters = Vec::new();
         for (leaf, allowed) in leaves.iter().zip(may) {
             // A refused share goes to a cluster without endpoints, which closes.
-            let cluster = if *allowed { leaf.name("tcp") } else { CLOSED.to_owned() };
-            let endpoints = leaf.endpoints.iter().filter(|_| *allowed).map(|e| (*e, None));
-            let origin = Some(&at.service.origin).filter(|_| *allowed);
-            self.add_cluster(
-                leaf::cluster(&cluster, false),
-                leaf::assignment(&cluster, endpoints, Protocol::Tcp),
-                origin,
-            );
-            clusters.push(TcpClusterWeight { name: cluster, weight: leaf.weight });
+            let reach = if *allowed { self.reach(at, leaf) } else { Reach::Refused };
+            clusters.push((self.leaf_cluster(at, leaf, "tcp", reach), leaf.weight));
         }
-        let proxy = TcpProxy {
-            stat_prefix: name.to_owned(),
-            weighted_clusters: Some(TcpWeightedCluster { clusters }),
-        };
-        let filter =
-            Filter { name: "envoy.filters.network.tcp_proxy".into(), typed_config: Some(Any::pack(&proxy)) };
-        FilterChain { name: "everybody".into(), filters: vec![filter], ..FilterChain::default() }
+        FilterChain {
+            name: "everybody".into(),
+            filters: vec![proxy(name, clusters)],
+            ..FilterChain::default()
+        }
     }
 
     pub(super) fn udp_port(&mut self, at: &At<'_>, address: Address, name: String) {
@@ -194,6 +188,14 @@ impl Output<'_> {
         }
         leaves
     }
+}
+
+/// The filter that splits connections.
+pub(super) fn proxy(name: &str, clusters: Vec<(String, u32)>) -> Filter {
+    let clusters = clusters.into_iter().map(|(name, weight)| TcpClusterWeight { name, weight }).collect();
+    let proxy =
+        TcpProxy { stat_prefix: name.to_owned(), weighted_clusters: Some(TcpWeightedCluster { clusters }) };
+    Filter { name: "envoy.filters.network.tcp_proxy".into(), typed_config: Some(Any::pack(&proxy)) }
 }
 
 fn extension(name: &str, config: Any) -> TypedExtension {

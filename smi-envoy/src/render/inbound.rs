@@ -1,0 +1,241 @@
+//! Inbound: who may call the pod whose sidecar is rendered.
+//!
+//! Shape: one listener per address of the pod, at the port of sidecars; one filter chain per pod port and how it is spoken to, chosen by
+//! server name. HTTP: one set of policies per virtual host. Opaque TCP: the certificates that a chain accepts, so that a refused caller
+//! does not get past the handshake and never sees a server's first bytes (S31).
+//! Only ports that a service leads to have a chain; everything else is closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use smi_core::diag::Diagnostic;
+use smi_core::hub::names::Port;
+use smi_core::ir::{HttpCondition, Mode, Origin, Protocol};
+
+use super::access::Accepted;
+use super::sidecar::Own;
+use super::{At, Output, RBAC, access, condition, http, leaf, opaque, tls};
+use crate::backend::AppAddress;
+use crate::codes;
+use crate::config::Any;
+use crate::config::address::{Address, CidrRange, Protocol as Transport};
+use crate::config::listener::{FilterChain, FilterChainMatch, Listener, ListenerFilter, TlsInspector};
+use crate::config::matcher::PerFilter;
+use crate::config::route::{ClusterWeight, RouteConfiguration, VirtualHost};
+use crate::resources::Kind;
+
+/// A pod port and how it is spoken to.
+type Served = (Port, &'static str);
+
+impl<'a> Output<'a> {
+    pub(super) fn inbound(&mut self, own: &Own<'a>) {
+        let served = self.served(own);
+        let origins = self.own_origins(own);
+        for (index, address) in own.addresses.iter().enumerate() {
+            let mut filter_chains = Vec::new();
+            for ((port, spoken), names) in &served {
+                match *spoken {
+                    "tcp" => filter_chains.extend(self.tcp_chains(own, *port, *address)),
+                    _ => filter_chains.push(self.http_chain(own, (*port, spoken), *address, names)),
+                }
+            }
+            let inbound = SocketAddr::new(*address, own.options.sidecar.inbound_port);
+            if !filter_chains.is_empty() {
+                let listener = Listener {
+                    name: format!("inbound/{address}"),
+                    address: Some(Address::new(inbound, Transport::Tcp)),
+                    listener_filters: vec![ListenerFilter {
+                        name: "envoy.filters.listener.tls_inspector".into(),
+                        typed_config: Some(Any::pack(&TlsInspector {})),
+                    }],
+                    filter_chains,
+                    ..Listener::default()
+                };
+                self.add_listener(listener, &origins);
+            }
+            self.probes(own, *address, index == 0);
+        }
+    }
+
+    /// The pod's ports that services lead to, and by which names.
+    fn served(&self, own: &Own<'_>) -> BTreeMap<Served, BTreeSet<String>> {
+        let mut out: BTreeMap<Served, BTreeSet<String>> = BTreeMap::new();
+        for (name, service) in &self.ir.services {
+            for port in &service.ports {
+                let spoken = match port.protocol {
+                    Protocol::Http(scheme) => leaf::spoken(scheme),
+                    Protocol::Tcp => "tcp",
+                    Protocol::Udp => continue,
+                };
+                let targets = port.routes.iter().flat_map(|r| &r.targets).filter(|t| t.weight > 0);
+                let endpoints = targets.filter_map(|t| self.ir.pools.get(&t.pool)).flat_map(|p| &p.endpoints);
+                let here: BTreeSet<Port> = endpoints
+                    .filter(|e| {
+                        own.addresses.contains(&e.address) && e.workload.as_ref() == Some(own.workload)
+                    })
+                    .map(|e| e.port)
+                    .collect();
+                for pod_port in here {
+                    let at = At { ir: self.ir, name, service, number: port.port, port };
+                    out.entry((pod_port, spoken)).or_default().extend(self.all_names(&at));
+                }
+            }
+        }
+        out
+    }
+
+    fn own_origins(&self, own: &Own<'_>) -> BTreeSet<Origin> {
+        let workload = self.ir.workloads.get(own.workload);
+        let grants = workload.into_iter().flat_map(|w| &w.grants).filter_map(|name| self.ir.grants.get(name));
+        let mut out = BTreeSet::new();
+        for grant in grants {
+            out.insert(grant.origin.clone());
+            if let Some(HttpCondition::AnyOf(matches)) = grant.http.as_ref().map(|h| &h.condition) {
+                out.extend(matches.iter().map(|m| m.origin.clone()));
+            }
+        }
+        out
+    }
+
+    /// The cluster of the application's port.
+    fn app(&mut self, own: &Own<'_>, (port, spoken): Served, address: IpAddr) -> String {
+        let at = match (own.options.sidecar.app, address) {
+            (AppAddress::Pod, address) => address,
+            (AppAddress::Loopback, IpAddr::V4(_)) => Ipv4Addr::LOCALHOST.into(),
+            (AppAddress::Loopback, IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
+        };
+        let name = format!("app/{at}/{port}/{spoken}");
+        let endpoints = [(SocketAddr::new(at, port.get()), None)].into_iter();
+        let assignment = leaf::assignment(&name, endpoints, Transport::Tcp);
+        self.add_cluster(leaf::cluster(&name, spoken == "h2c"), assignment, []);
+        name
+    }
+
+    fn http_chain(
+        &mut self,
+        own: &Own<'_>,
+        served: Served,
+        address: IpAddr,
+        names: &BTreeSet<String>,
+    ) -> FilterChain {
+        let (port, spoken) = served;
+        let cluster = self.app(own, served, address);
+        let name = format!("inbound/{address}/{port}/{spoken}");
+        let routes = || {
+            let leg = ClusterWeight {
+                name: cluster.clone(),
+                weight: Some(1),
+                typed_per_filter_config: PerFilter::new(),
+            };
+            vec![
+                http::answer("bad-escape", condition::bad_escape(), 400),
+                http::to_clusters("app".into(), condition::everything(), vec![leg], &Default::default()),
+            ]
+        };
+        let vhost = |access: &access::AccessIndex<'_>, name: &str, host: Option<&str>| VirtualHost {
+            name: name.to_owned(),
+            domains: vec![name.to_owned()],
+            routes: routes(),
+            // SPEC: S22 — the union of all grants, for whatever path; never on a route, where the first of two overlapping ones would
+            // hide the other's grants.
+            typed_per_filter_config: PerFilter::from([(
+                RBAC.to_owned(),
+                access.http(Mode::Enforce, Some(own.workload), port, host),
+            )]),
+        };
+        // SPEC: S7 — what a match says about the host is known per name. A host that no service has fits no such match.
+        let mut virtual_hosts = Vec::new();
+        if self.access.asks_for_host(own.workload) {
+            virtual_hosts.extend(names.iter().map(|name| vhost(&self.access, name, Some(name))));
+        }
+        virtual_hosts.push(vhost(&self.access, "*", None));
+        self.resources.made_of(Kind::Route, &name, &self.own_origins(own));
+        self.resources.routes.insert(name.clone(), RouteConfiguration { name: name.clone(), virtual_hosts });
+        FilterChain {
+            filter_chain_match: Some(chosen(port, spoken)),
+            filters: vec![http::manager(&name, self.ir.settings.encoded_slashes)],
+            transport_socket: Some(own.secrets.downstream(vec![tls::any_identity()])),
+            name,
+        }
+    }
+
+    fn tcp_chains(&mut self, own: &Own<'_>, port: Port, address: IpAddr) -> Vec<FilterChain> {
+        let cluster = self.app(own, (port, "tcp"), address);
+        let name = format!("inbound/{address}/{port}/tcp");
+        let chain = |name: String, accepted, sources| FilterChain {
+            filter_chain_match: Some(FilterChainMatch {
+                direct_source_prefix_ranges: sources,
+                ..chosen(port, "tcp")
+            }),
+            filters: vec![opaque::proxy(&name, vec![(cluster.clone(), 1)])],
+            transport_socket: Some(own.secrets.downstream(accepted)),
+            name,
+        };
+        let accepted = self.access.certificates(own.workload, port);
+        let Accepted::These { anywhere, at } = accepted else {
+            return vec![chain(name, vec![tls::any_identity()], Vec::new())];
+        };
+        let mut out = Vec::new();
+        for (source, identities) in at {
+            let all = anywhere.iter().chain(&identities).map(tls::exactly).collect();
+            out.push(chain(format!("{name}/{source}"), all, vec![CidrRange::host(source)]));
+        }
+        // An empty list of names would accept everybody.
+        if !anywhere.is_empty() {
+            out.push(chain(name, anywhere.iter().map(tls::exactly).collect(), Vec::new()));
+        }
+        out
+    }
+
+    /// Probes of the kubelet, which come in clear to the port that the pod names.
+    // SPEC: S32 — a sidecar answers for its application where nothing else listens, and lets through the probe's path and no other.
+    // Probes that only connect would have to be let through to whatever speaks there, so they are not served.
+    fn probes(&mut self, own: &Own<'a>, address: IpAddr, report: bool) {
+        let Some(workload) = self.ir.workloads.get(own.workload) else { return };
+        if own.options.sidecar.app == AppAddress::Pod {
+            return;
+        }
+        let ports: BTreeMap<Port, bool> = workload.probes.iter().fold(BTreeMap::new(), |mut ports, probe| {
+            *ports.entry(probe.port).or_insert(false) |= probe.path.is_some();
+            ports
+        });
+        for (port, over_http) in ports {
+            if !over_http || port.get() == own.options.sidecar.inbound_port {
+                if report {
+                    let message =
+                        format!("probes of port {port} do not reach the application through its sidecar");
+                    self.report.push(Diagnostic::general(codes::NARROWED, message));
+                }
+                continue;
+            }
+            let cluster = self.app(own, (port, "http"), address);
+            let name = format!("probe/{address}/{port}");
+            let leg =
+                ClusterWeight { name: cluster, weight: Some(1), typed_per_filter_config: PerFilter::new() };
+            let host = VirtualHost {
+                name: "*".into(),
+                domains: vec!["*".into()],
+                routes: vec![
+                    http::answer("bad-escape", condition::bad_escape(), 400),
+                    http::to_clusters("app".into(), condition::everything(), vec![leg], &Default::default()),
+                ],
+                typed_per_filter_config: PerFilter::from([(RBAC.to_owned(), access::probes(workload, port))]),
+            };
+            let routes = RouteConfiguration { name: name.clone(), virtual_hosts: vec![host] };
+            self.resources.routes.insert(name.clone(), routes);
+            let at = Address::new(SocketAddr::new(address, port.get()), Transport::Tcp);
+            let listener = http::listener(&name, at, self.ir.settings.encoded_slashes);
+            self.add_listener(listener, []);
+        }
+    }
+}
+
+/// Connections of sidecars that mean this port.
+fn chosen(port: Port, spoken: &str) -> FilterChainMatch {
+    FilterChainMatch {
+        server_names: vec![tls::server_name(port, spoken)],
+        transport_protocol: "tls".into(),
+        application_protocols: vec![tls::ALPN.to_owned()],
+        direct_source_prefix_ranges: Vec::new(),
+    }
+}

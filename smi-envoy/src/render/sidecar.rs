@@ -1,0 +1,199 @@
+//! The pod whose sidecar is rendered, and how its sidecar reaches others.
+//!
+//! A sidecar routes for its own application and decides who may call it. Who may call others is decided by theirs, with one exception: a
+//! share that is refused whatever is asked is refused at once, so that a sidecar gets no endpoints that it cannot use.
+
+use std::net::{IpAddr, SocketAddr};
+
+use smi_core::cluster::PodId;
+use smi_core::hub::names::{Namespace, Port, SpiffeId};
+use smi_core::ir::{Ir, ListenerKey, Mode, Protocol, Service, WorkloadId};
+
+use super::leaf::{self, Leaf};
+use super::tls::{self, Secrets};
+use super::{At, Output};
+use crate::backend::{Certificates, EnvoyOptions};
+use crate::config::address::{Protocol as Transport, SocketAddress};
+use crate::config::cluster::BindConfig;
+use crate::resources::Resources;
+
+/// The cluster without endpoints, where shares go that fail.
+pub(super) const CLOSED: &str = "closed";
+
+/// The pod whose sidecar is rendered.
+#[derive(Clone, Debug)]
+pub(super) struct Own<'a> {
+    pub(super) workload: &'a WorkloadId,
+    /// Not empty.
+    pub(super) addresses: &'a [IpAddr],
+    pub(super) secrets: Secrets,
+    pub(super) options: &'a EnvoyOptions,
+}
+
+impl<'a> Own<'a> {
+    pub(super) fn new(ir: &'a Ir, pod: &PodId, options: &'a EnvoyOptions) -> Option<Self> {
+        let found = ir.pods.get(pod).filter(|p| !p.addresses.is_empty())?;
+        let secrets = Secrets::new(&ir.identity(&found.workload), &ir.settings.trust_domain);
+        Some(Self { workload: &found.workload, addresses: &found.addresses, secrets, options })
+    }
+
+    /// Puts the pod's secrets in, or says that somebody else delivers them.
+    pub(super) fn add_secrets(&self, resources: &mut Resources) {
+        match &self.options.sidecar.certificates {
+            Certificates::Served => {
+                resources.awaited_secrets.insert(self.secrets.certificate.clone());
+                resources.awaited_secrets.insert(self.secrets.trust.clone());
+            }
+            Certificates::Files { certificate, key, trust } => {
+                for secret in tls::files(&self.secrets, certificate, key, trust) {
+                    resources.secrets.insert(secret.name.clone(), secret);
+                }
+            }
+        }
+    }
+}
+
+/// How a leaf is reached, and who decides about access to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// In clear, and this proxy decides.
+    Here,
+    /// Over mTLS, and the sidecar there decides.
+    There,
+    /// In clear: nobody knows whose the endpoints are, and the mode lets everything pass.
+    Clear,
+    /// Not at all: whatever is asked, it is refused.
+    Refused,
+}
+
+impl Output<'_> {
+    pub(super) fn reach(&self, at: &At<'_>, leaf: &Leaf<'_>) -> Reach {
+        let Some(own) = &self.own else { return Reach::Here };
+        let Some((workload, port)) = leaf.at else { return Reach::Clear };
+        match workload {
+            None if at.service.mode == Mode::Permissive => Reach::Clear,
+            None => Reach::Refused,
+            Some(workload) if self.never(own, workload, port, at.port.protocol) => Reach::Refused,
+            Some(_) => Reach::There,
+        }
+    }
+
+    /// Whether a pod's sidecar refuses whatever this one's application asks.
+    fn never(&self, own: &Own<'_>, workload: &WorkloadId, port: Port, protocol: Protocol) -> bool {
+        let Some(found) = self.ir.workloads.get(workload) else { return false };
+        let mut grants = found.grants.iter().filter_map(|name| self.ir.grants.get(name));
+        let granted = grants.any(|grant| {
+            let ports = match protocol {
+                Protocol::Http(_) => grant.http.as_ref().map(|h| &h.ports),
+                Protocol::Tcp => grant.tcp.as_ref(),
+                Protocol::Udp => grant.udp.as_ref(),
+            };
+            ports.is_some_and(|p| p.contains(port))
+                && grant.sources.iter().any(|s| self.ir.is_principal(own.workload, &s.principal))
+        });
+        found.mode == Mode::Enforce && !granted && !found.probes.iter().any(|probe| probe.port == port)
+    }
+
+    /// Adds the cluster of a leaf and gives its name.
+    pub(super) fn leaf_cluster(
+        &mut self,
+        at: &At<'_>,
+        leaf: &Leaf<'_>,
+        spoken: &str,
+        reach: Reach,
+    ) -> String {
+        if reach == Reach::Refused {
+            return self.closed_cluster();
+        }
+        let name = leaf.name(spoken);
+        let mut cluster = leaf::cluster(&name, spoken == "h2c");
+        let mut endpoints = leaf.endpoints.clone();
+        if let (Reach::There, Some(own), Some((Some(workload), port))) = (reach, &self.own, leaf.at) {
+            let peer: SpiffeId = self.ir.identity(workload);
+            cluster.transport_socket = Some(own.secrets.upstream(tls::server_name(port, spoken), &peer));
+            endpoints.iter_mut().for_each(|e| e.set_port(own.options.sidecar.inbound_port));
+            cluster.upstream_bind_config = bind(own.addresses, &endpoints);
+        }
+        let endpoints = endpoints.into_iter().map(|e| (e, None));
+        let assignment = leaf::assignment(&name, endpoints, Transport::Tcp);
+        self.add_cluster(cluster, assignment, [&at.service.origin]);
+        name
+    }
+
+    pub(super) fn closed_cluster(&mut self) -> String {
+        let cluster = leaf::cluster(CLOSED, false);
+        self.add_cluster(cluster, leaf::assignment(CLOSED, [].into_iter(), Transport::Tcp), []);
+        CLOSED.to_owned()
+    }
+
+    /// The names of a service, by groups for which routes are the same.
+    // SPEC: S37 — in a sidecar also by its cluster names and ClusterIP; the bare name is the caller's own namespace's.
+    pub(super) fn names(&self, at: &At<'_>) -> Vec<Vec<String>> {
+        let mut names = self.mesh_names(at);
+        if let Some(own) = &self.own {
+            names.extend(self.cluster_names(at, Some(&own.workload.namespace)));
+        }
+        names.sort();
+        names.dedup();
+        let host = at.matches(self.ir).iter().any(|m| m.headers.iter().any(|h| &*h.name == "host"));
+        if host { names.into_iter().map(|name| vec![name]).collect() } else { vec![names] }
+    }
+
+    fn mesh_names(&self, at: &At<'_>) -> Vec<String> {
+        let domains = self.ir.settings.mesh_domains.iter();
+        domains
+            .map(|domain| format!("{}.{}.{domain}", at.name.name, at.name.namespace).to_ascii_lowercase())
+            .collect()
+    }
+
+    fn cluster_names(&self, at: &At<'_>, own: Option<&Namespace>) -> Vec<String> {
+        let long = format!("{}.{}", at.name.name, at.name.namespace);
+        let domain = &self.ir.settings.cluster_domain;
+        let mut names = vec![format!("{long}.svc"), format!("{long}.svc.{domain}")];
+        names.push(long);
+        if own.is_none_or(|namespace| *namespace == at.name.namespace) {
+            names.push(at.name.name.to_string());
+        }
+        names.extend(self.own_addresses(at.service));
+        names.iter_mut().for_each(|name| name.make_ascii_lowercase());
+        names
+    }
+
+    /// The addresses that are a service's alone, as hosts.
+    fn own_addresses(&self, service: &Service) -> Vec<String> {
+        let alone = |address: &&IpAddr| self.cluster_ips.get(address).is_some_and(|count| *count == 1);
+        service
+            .addresses
+            .iter()
+            .filter(alone)
+            .map(|a| match a {
+                IpAddr::V4(a) => a.to_string(),
+                IpAddr::V6(a) => format!("[{a}]"),
+            })
+            .collect()
+    }
+
+    /// Every name by which a caller in any namespace may call a service.
+    pub(super) fn all_names(&self, at: &At<'_>) -> Vec<String> {
+        let mut names = self.mesh_names(at);
+        names.extend(self.cluster_names(at, None));
+        names
+    }
+
+    /// Address of a listener for the node's pods or the sidecar's application.
+    pub(super) fn listen(&self, key: &ListenerKey, options: &EnvoyOptions) -> Option<SocketAddr> {
+        let port = self.ir.listeners.entries.get(key)?;
+        let address = if self.own.is_some() { options.sidecar.listen } else { options.listen };
+        Some(SocketAddr::new(address, port.get()))
+    }
+}
+
+/// Connections come from the pod's own address, by which bindings know it (S28), also where the system would choose another.
+fn bind(own: &[IpAddr], endpoints: &[SocketAddr]) -> Option<BindConfig> {
+    let first = endpoints.first()?;
+    if endpoints.iter().any(|e| e.is_ipv4() != first.is_ipv4()) {
+        return None;
+    }
+    let own = own.iter().find(|a| a.is_ipv4() == first.is_ipv4())?;
+    Some(BindConfig { source_address: Some(SocketAddress::new(SocketAddr::new(*own, 0), Transport::Tcp)) })
+}

@@ -1,0 +1,107 @@
+//! mTLS between sidecars.
+//!
+//! Shape: the server name says which port of the pod is meant and how it is spoken to, the application protocol [`ALPN`] that a sidecar
+//! speaks. Certificate and trust are secrets, named by SPIFFE ID and trust domain.
+//! Invariant: a context always names whom it accepts; an empty list of names would accept everybody, so none is rendered.
+
+use smi_core::hub::names::{Port, SpiffeId};
+
+use super::TLS;
+use crate::config::Any;
+use crate::config::discovery::ConfigSource;
+use crate::config::matcher::{StringMatcher, StringPattern};
+use crate::config::tls::{
+    CombinedValidationContext, CommonTlsContext, DataSource, DownstreamTlsContext, SanType, SdsSecretConfig,
+    Secret, SecretKind, SubjectAltNameMatcher, TlsCertificate, TransportSocket, UpstreamTlsContext,
+    ValidationContext, ValidationContextType,
+};
+
+/// Application protocol of sidecars, which tells them from other TLS clients.
+pub(super) const ALPN: &str = "smi";
+
+/// Names of the secrets of a pod.
+#[derive(Clone, Debug)]
+pub(super) struct Secrets {
+    pub(super) certificate: String,
+    pub(super) trust: String,
+}
+
+impl Secrets {
+    pub(super) fn new(identity: &SpiffeId, trust_domain: &str) -> Self {
+        Self { certificate: identity.to_string(), trust: format!("spiffe://{trust_domain}") }
+    }
+
+    fn context(&self, accepted: Vec<SubjectAltNameMatcher>) -> CommonTlsContext {
+        let secret =
+            |name: &String| SdsSecretConfig { name: name.clone(), sds_config: Some(ConfigSource::ads()) };
+        CommonTlsContext {
+            tls_certificate_sds_secret_configs: vec![secret(&self.certificate)],
+            validation: Some(ValidationContextType::CombinedValidationContext(CombinedValidationContext {
+                default_validation_context: Some(ValidationContext {
+                    trusted_ca: None,
+                    match_typed_subject_alt_names: accepted,
+                }),
+                validation_context_sds_secret_config: Some(secret(&self.trust)),
+            })),
+            alpn_protocols: vec![ALPN.to_owned()],
+            ..CommonTlsContext::default()
+        }
+    }
+
+    /// To a port of pods of this identity.
+    pub(super) fn upstream(&self, sni: String, peer: &SpiffeId) -> TransportSocket {
+        let common = self.context(vec![exactly(peer)]);
+        socket(&UpstreamTlsContext { common_tls_context: Some(common), sni })
+    }
+
+    /// From these; `accepted` is not empty.
+    pub(super) fn downstream(&self, accepted: Vec<SubjectAltNameMatcher>) -> TransportSocket {
+        let common = self.context(accepted);
+        socket(&DownstreamTlsContext {
+            common_tls_context: Some(common),
+            require_client_certificate: Some(true),
+        })
+    }
+}
+
+fn socket<T: crate::config::types::Packed>(context: &T) -> TransportSocket {
+    TransportSocket { name: TLS.to_owned(), typed_config: Some(Any::pack(context)) }
+}
+
+/// The server name of a port of a pod.
+pub(super) fn server_name(port: Port, spoken: &str) -> String {
+    format!("{port}.{spoken}.smi")
+}
+
+fn uri(pattern: StringPattern) -> SubjectAltNameMatcher {
+    SubjectAltNameMatcher {
+        san_type: SanType::Uri.into(),
+        matcher: Some(StringMatcher { pattern: Some(pattern) }),
+    }
+}
+
+/// This identity and no other.
+pub(super) fn exactly(identity: &SpiffeId) -> SubjectAltNameMatcher {
+    uri(StringPattern::Exact(identity.to_string()))
+}
+
+/// Any identity. Certificates without one are refused, as Envoy would take their DNS name or subject for a principal.
+pub(super) fn any_identity() -> SubjectAltNameMatcher {
+    uri(StringPattern::Prefix("spiffe://".to_owned()))
+}
+
+/// Secrets of files.
+pub(super) fn files(secrets: &Secrets, certificate: &str, key: &str, trust: &str) -> [Secret; 2] {
+    let own = TlsCertificate {
+        certificate_chain: Some(DataSource::file(certificate)),
+        private_key: Some(DataSource::file(key)),
+    };
+    let trusted = ValidationContext {
+        trusted_ca: Some(DataSource::file(trust)),
+        match_typed_subject_alt_names: Vec::new(),
+    };
+    [
+        Secret { name: secrets.certificate.clone(), kind: Some(SecretKind::TlsCertificate(own)) },
+        Secret { name: secrets.trust.clone(), kind: Some(SecretKind::ValidationContext(trusted)) },
+    ]
+}
