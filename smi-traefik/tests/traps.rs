@@ -210,7 +210,10 @@ fn trap_0_4_one_router_for_each_caller_unites_its_targets() {
 fn trap_0_5_udp_is_closed_and_tcp_lists_callers() {
     let dns = "---\napiVersion: v1\nkind: Service\nmetadata: {name: dns, namespace: shop}\nspec:\n  selector: {app: db}\n  ports: [{name: udp-dns, port: 53, protocol: UDP, targetPort: 5353}]\n";
     let (config, report) = rendered(&format!("{WORLD}{dns}"));
-    assert_eq!(config.dynamic.udp, None);
+    // A router to nowhere, as Traefik keeps the router that an entry point had when there is no other.
+    let udp = config.dynamic.udp.unwrap();
+    let routed: Vec<&str> = udp.routers.values().map(|r| r.service.as_str()).collect();
+    assert_eq!(routed, ["smi~unavailable"]);
     assert!(report.diagnostics.iter().any(|d| d.code.id == "SMI1001"), "{report:?}");
     let tcp = config.dynamic.tcp.unwrap();
     for (name, router) in &tcp.routers {

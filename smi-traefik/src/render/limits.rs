@@ -4,6 +4,8 @@
 //! of their own. Where several routers of a port serve, they stand below one that takes what they take and alone names the middlewares.
 //! Refused requests count nowhere: whoever may not call can neither exhaust a limit nor open a breaker.
 
+use smi_core::ir::{BreakerExpr, Comparison};
+
 use super::http::Draft;
 use super::{At, Output};
 use crate::config::http::{
@@ -75,7 +77,7 @@ impl<'a> Output<'a> {
         if let Some((expression, _)) = &policy.circuit_breaker {
             wanted.push((
                 "circuit-breaker",
-                Middleware::CircuitBreaker(CircuitBreaker { expression: expression.to_string() }),
+                Middleware::CircuitBreaker(CircuitBreaker { expression: breaker(expression) }),
             ));
         }
         if let Some((retry, _)) = &policy.retry {
@@ -88,6 +90,47 @@ impl<'a> Output<'a> {
             names.push(name);
         }
         names
+    }
+}
+
+/// A breaker's expression in Traefik's types: ratios and quantiles are decimals, milliseconds whole numbers. Anything else makes the
+/// middleware, and every router that names it, an error.
+fn breaker(expression: &BreakerExpr) -> String {
+    match expression {
+        BreakerExpr::NetworkErrorRatio(than) => {
+            format!("NetworkErrorRatio() {} {}", than.operator, decimal(&than.value))
+        }
+        BreakerExpr::ResponseCodeRatio { from, to, of_from, of_to, than } => {
+            let value = decimal(&than.value);
+            format!("ResponseCodeRatio({from}, {to}, {of_from}, {of_to}) {} {value}", than.operator)
+        }
+        BreakerExpr::LatencyAtQuantileMs(quantile, than) => {
+            format!("LatencyAtQuantileMS({}) {}", decimal(quantile), milliseconds(than))
+        }
+        BreakerExpr::And(a, b) => format!("({} && {})", breaker(a), breaker(b)),
+        BreakerExpr::Or(a, b) => format!("({} || {})", breaker(a), breaker(b)),
+    }
+}
+
+fn decimal(number: &str) -> String {
+    match number.split_once('.') {
+        Some(("", fraction)) => format!("0.{fraction}"),
+        Some(_) => number.to_owned(),
+        None => format!("{number}.0"),
+    }
+}
+
+/// The same comparison for whole numbers.
+fn milliseconds(than: &Comparison) -> String {
+    let (whole, fraction) = than.value.split_once('.').unwrap_or((&than.value, ""));
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().unwrap_or(u64::from(u32::MAX)) };
+    let exact = fraction.bytes().all(|b| b == b'0');
+    match (than.operator, exact) {
+        (operator @ (">=" | "<"), false) => format!("{operator} {}", whole.saturating_add(1)),
+        // No whole number is equal to it.
+        ("==", false) => "< 0".into(),
+        ("!=", false) => ">= 0".into(),
+        (operator, _) => format!("{operator} {whole}"),
     }
 }
 
@@ -124,6 +167,23 @@ mod tests {
     fn draft(condition: Option<&str>, serves: bool) -> Draft {
         let conditions = vec![condition.map(|c| Rule::one(Matcher::Path, c))];
         Draft { name: String::new(), conditions, service: String::new(), serves }
+    }
+
+    #[test]
+    fn numbers_of_breakers_have_traefiks_types() {
+        let latency = |operator, value: &str| {
+            breaker(&BreakerExpr::LatencyAtQuantileMs(
+                "99".into(),
+                Comparison { operator, value: value.into() },
+            ))
+        };
+        assert_eq!(latency(">", "10"), "LatencyAtQuantileMS(99.0) > 10");
+        assert_eq!(latency(">", "10.5"), "LatencyAtQuantileMS(99.0) > 10");
+        assert_eq!(latency(">=", "10.5"), "LatencyAtQuantileMS(99.0) >= 11");
+        assert_eq!(latency("<", "10.0"), "LatencyAtQuantileMS(99.0) < 10");
+        assert_eq!(latency("==", ".5"), "LatencyAtQuantileMS(99.0) < 0");
+        let ratio = BreakerExpr::NetworkErrorRatio(Comparison { operator: ">", value: "1".into() });
+        assert_eq!(breaker(&ratio), "NetworkErrorRatio() > 1.0");
     }
 
     #[test]

@@ -35,9 +35,7 @@ impl<'a> Output<'a> {
         }
         let legs = legs(self, route, access);
         let serving: Serving = legs.iter().flat_map(|l| &l.groups).map(|g| g.access.open).collect();
-        if !serving.contains(&true) {
-            return;
-        }
+        // A closed port has a router too: Traefik leaves an entry point without one with the router that it had before, open.
         let service = weighted(&mut L4Layer(&mut self.udp.services), at, 0, &legs, &serving);
         let router = UdpRouter { entry_points: vec![at.entry_point.clone()], service };
         self.udp.routers.insert(name::of_port(at.name, at.number, &["udp"]), router);
