@@ -1,26 +1,45 @@
-//! Worlds and requests from a seed.
+//! Worlds from a seed.
 //!
-//! Shape: a world is a list of YAML documents, so that shrinking is leaving out documents. Pods have loopback addresses and two fixed
-//! ports, HTTP and TCP ([`Ports`]), so that a real proxy can reach them. Names provoke joins that collide (`a`/`b-c`, `a-b`/`c`).
+//! Shape: a world is a list of documents as trees, so that shrinking is leaving out parts of them, and the options to compile them
+//! with. Names provoke joins that collide (`a`/`b-c`, `a-b`/`c`). All versions of all kinds occur; addresses and ports are the world's
+//! own, and [`crate::loopback`] moves them to the machine at hand.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use smi_core::eval::{Caller, HttpRequest, Payload, Request};
-use smi_core::hub::names::{Namespaced, Port};
-use smi_core::ir::{Ir, Protocol};
+use serde_json::{Value, json};
+use smi_core::compile::{CompileOptions, DeadBackends, MeshMode};
+use smi_core::ir::EncodedSlashes;
 
 use crate::random::Random;
 
-/// Where pods listen.
-#[derive(Clone, Copy, Debug)]
-pub struct Ports {
-    /// HTTP.
-    pub http: u16,
-    /// HTTP, another one.
-    pub other: u16,
-    /// TCP, the server speaks first.
-    pub tcp: u16,
+/// A world.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Manifests.
+    pub documents: Vec<Value>,
+    /// How they are compiled.
+    pub options: CompileOptions,
 }
+
+impl World {
+    /// The manifests as YAML.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let one = |d: &Value| serde_saphyr::to_string(d).unwrap_or_default();
+        self.documents
+            .iter()
+            .map(one)
+            .map(|d| d.trim_end().to_owned() + "\n")
+            .collect::<Vec<_>>()
+            .join("---\n")
+    }
+}
+
+/// Pod ports: HTTP, HTTP, TCP where the server speaks first, UDP.
+const HTTP: u16 = 8080;
+const OTHER: u16 = 8081;
+const TCP: u16 = 5432;
+const UDP: u16 = 5353;
 
 const APPS: &[(&str, &str)] = &[
     ("a", "b-c"),
@@ -55,52 +74,6 @@ const PATHS: &[&str] = &[
     "/$",
 ];
 
-const TARGETS: &[&str] = &[
-    "/items",
-    "/items/7",
-    "/items/7/8",
-    "/itemsx",
-    "/v1/x",
-    "/v2/",
-    "/v3/x",
-    "/a",
-    "/bc",
-    "/x",
-    "/xy",
-    "/api",
-    "/api/x",
-    "/apix",
-    "/q%3Fz",
-    "/q%3fz/1",
-    "/c.d",
-    "/cxd",
-    "/one/x",
-    "/two/x/y",
-    "/%60",
-    "/%22q",
-    "/p%7Cq",
-    "/and&&x",
-    "/CASE",
-    "/case",
-    "/42",
-    "/4x",
-    "/tail/1",
-    "/",
-    "/items/../api/x",
-    "/api/%2e%2e/items",
-    "//items",
-    "/items//7",
-    "/./x",
-    "/%78",
-    "/items%2F7",
-    "/api/..%5Citems",
-    "/%00",
-    "/x?y=/items",
-    "/items?z",
-    "/a/./b",
-    "/z/../../a",
-];
-
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
 
 const HEADERS: &[(&str, &str)] = &[
@@ -111,197 +84,342 @@ const HEADERS: &[(&str, &str)] = &[
     ("x-empty", ".*"),
     ("host", "b-c\\.a\\.mesh"),
     ("Host", "v[0-9]\\..*"),
+    ("cookie", ".*beta=1.*"),
 ];
 
-const VALUES: &[(&str, &str)] = &[
-    ("x-user", "beta"),
-    ("X-User", "alice"),
-    ("x-user", "ab"),
-    ("x-user", "abc"),
-    ("x-team", "t-12"),
-    ("x-team", "t-x"),
-    ("x-empty", ""),
-    ("X-EMPTY", "v"),
-    ("x-user", "a, ab"),
-];
-
-fn address(app: usize, pod: usize) -> IpAddr {
-    let (app, pod) = (u8::try_from(app).unwrap_or(0), u8::try_from(pod).unwrap_or(0));
-    IpAddr::V4(Ipv4Addr::new(127, 77, app + 1, pod + 1))
-}
-
-fn meta(namespace: &str, name: &str) -> String {
-    format!("metadata: {{name: {name}, namespace: {namespace}}}\n")
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::String(text.to_owned()).to_string()
-}
-
-/// Manifests of a world.
-pub fn world(random: &mut Random, ports: Ports) -> Vec<String> {
-    let mut out = Vec::new();
-    for (app, (namespace, name)) in APPS.iter().enumerate() {
-        let account = if random.chance(15) { "shared" } else { name };
-        for pod in 0..1 + random.below(3) {
-            let ready = if random.chance(88) { "True" } else { "False" };
-            // Callers that share an address are nobody.
-            let at = if random.chance(2) { address(0, 0) } else { address(app, pod) };
-            out.push(format!(
-                "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}-{pod}, namespace: {namespace}, labels: {{app: {name}, group: all}}}}\nspec:\n  serviceAccountName: {account}\n  containers:\n  - {{name: app, ports: [{{name: http, containerPort: {}}}, {{name: pg, containerPort: {}}}]}}\nstatus: {{phase: Running, podIP: {at}, conditions: [{{type: Ready, status: '{ready}'}}]}}\n",
-                ports.http, ports.tcp
-            ));
-        }
-        let selector = if random.chance(15) { "group: all".to_owned() } else { format!("app: {name}") };
-        let target = if random.chance(80) { "http".to_owned() } else { ports.other.to_string() };
-        let second = if random.chance(40) {
-            format!(", {{name: http-b, port: 81, targetPort: {}}}", ports.other)
-        } else {
-            String::new()
-        };
-        let tcp = if random.chance(50) { ", {name: tcp-pg, port: 5432, targetPort: pg}" } else { "" };
-        out.push(format!(
-            "apiVersion: v1\nkind: Service\n{}spec: {{selector: {{{selector}}}, ports: [{{name: http, port: 80, targetPort: {target}}}{second}{tcp}]}}\n",
-            meta(namespace, name)
-        ));
-    }
+/// A world.
+pub fn world(random: &mut Random) -> World {
+    let mut maker = Maker { random, documents: Vec::new() };
+    let options = maker.options();
     for namespace in ["a", "a-b"] {
-        for group in ["g", "h"] {
-            let count = if random.chance(10) { 0 } else { 1 + random.below(4) };
-            let mut text = format!(
-                "apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\n{}spec:\n  matches:\n",
-                meta(namespace, group)
-            );
-            for place in 0..count {
-                text.push_str(&format!("  - name: m{place}\n"));
-                if random.chance(80) {
-                    text.push_str(&format!("    pathRegex: {}\n", quoted(random.pick::<&str>(PATHS))));
-                }
-                if random.chance(50) {
-                    text.push_str(&format!(
-                        "    methods: [{}, {}]\n",
-                        random.pick(METHODS),
-                        random.pick(METHODS)
+        let label = if maker.random.chance(60) { "on" } else { "off" };
+        maker.push("v1", "Namespace", json!({"name": namespace, "labels": {"mesh": label}}), json!({}));
+    }
+    let pods = maker.pods();
+    maker.services();
+    maker.listed(&pods);
+    maker.routes();
+    maker.bindings();
+    for place in 0..10 + maker.random.below(14) {
+        maker.target(place);
+    }
+    for place in 0..maker.random.below(5) {
+        maker.split(place);
+    }
+    let Maker { documents, .. } = maker;
+    World { documents, options }
+}
+
+struct Maker<'r> {
+    random: &'r mut Random,
+    documents: Vec<Value>,
+}
+
+impl Maker<'_> {
+    fn options(&mut self) -> CompileOptions {
+        let mut options = CompileOptions::default();
+        options.mode = match self.random.below(20) {
+            0 => MeshMode::Permissive,
+            1..=3 => MeshMode::EnforceLabelled { key: "mesh".into(), value: "on".into() },
+            _ => MeshMode::Enforce,
+        };
+        if self.random.chance(20) {
+            options.dead_backends = DeadBackends::Drop;
+        }
+        if self.random.chance(20) {
+            let more: &[&str] = self.random.pick::<&[&str]>(&[&["mesh", "maesh"], &["svc.local", "mesh"]]);
+            options.settings.mesh_domains = more.iter().map(|d| Arc::from(*d)).collect();
+        }
+        if self.random.chance(6) {
+            options.settings.encoded_slashes = EncodedSlashes::Keep;
+        }
+        options
+    }
+
+    fn push(&mut self, version: &str, kind: &str, metadata: Value, body: Value) {
+        let mut document = json!({"apiVersion": version, "kind": kind, "metadata": metadata});
+        if let (Some(to), Value::Object(from)) = (document.as_object_mut(), body) {
+            to.extend(from);
+        }
+        self.documents.push(document);
+    }
+
+    /// Pods; namespace, name and address of each.
+    fn pods(&mut self) -> Vec<(&'static str, String, String)> {
+        let mut out = Vec::new();
+        for (app, (namespace, name)) in APPS.iter().enumerate() {
+            let account = if self.random.chance(15) { "shared" } else { name };
+            for pod in 0..1 + self.random.below(3) {
+                let ready = if self.random.chance(88) { "True" } else { "False" };
+                // Callers that share an address are nobody.
+                let (app, pod) = if self.random.chance(2) { (0, 0) } else { (app, pod) };
+                let address = format!("10.77.{app}.{}", pod + 1);
+                let own = format!("{name}-{pod}-{}", out.len());
+                let tier = *self.random.pick(&["gold", "tin"]);
+                self.push(
+                    "v1",
+                    "Pod",
+                    json!({"name": own, "namespace": namespace, "labels": {"app": name, "group": "all", "tier": tier}}),
+                    json!({
+                        "spec": {"serviceAccountName": account, "containers": [{"name": "app", "ports": [
+                            {"name": "http", "containerPort": HTTP},
+                            {"name": "pg", "containerPort": TCP},
+                            {"name": "dns", "containerPort": UDP, "protocol": "UDP"},
+                        ]}]},
+                        "status": {"phase": "Running", "podIP": address, "conditions": [{"type": "Ready", "status": ready}]},
+                    }),
+                );
+                out.push((*namespace, own, address));
+            }
+        }
+        out
+    }
+
+    fn services(&mut self) {
+        for (namespace, name) in APPS {
+            let selector =
+                if self.random.chance(15) { json!({"group": "all"}) } else { json!({"app": name}) };
+            let target = if self.random.chance(80) { json!("http") } else { json!(OTHER) };
+            let mut ports = vec![json!({"name": "http", "port": 80, "targetPort": target})];
+            if self.random.chance(40) {
+                ports.push(json!({"name": "http-b", "port": 81, "targetPort": OTHER}));
+            }
+            if self.random.chance(50) {
+                ports.push(json!({"name": "tcp-pg", "port": 5432, "targetPort": "pg"}));
+            }
+            if self.random.chance(40) {
+                ports.push(json!({"name": "dns", "port": 53, "protocol": "UDP", "targetPort": "dns"}));
+            }
+            let metadata = json!({"name": name, "namespace": namespace});
+            self.push("v1", "Service", metadata, json!({"spec": {"selector": selector, "ports": ports}}));
+        }
+    }
+
+    /// Services without selector, whose endpoints are written down: of pods, and of nobody known.
+    fn listed(&mut self, pods: &[(&'static str, String, String)]) {
+        for (namespace, name) in [("a", "ext"), ("a-b", "ext-b")] {
+            if self.random.chance(40) {
+                continue;
+            }
+            let metadata = json!({"name": name, "namespace": namespace});
+            let ports = json!([
+                {"name": "http", "port": 80},
+                {"name": "tcp-pg", "port": 5432},
+                {"name": "dns", "port": 53, "protocol": "UDP"},
+            ]);
+            self.push("v1", "Service", metadata.clone(), json!({"spec": {"ports": ports}}));
+            let mut listed = Vec::new();
+            for number in 0..1 + self.random.below(3) {
+                let ready = self.random.chance(85);
+                if self.random.chance(70) {
+                    let (of, pod, address) = self.random.pick(pods);
+                    let target = self.random.chance(80);
+                    listed.push((
+                        address.clone(),
+                        ready,
+                        target.then(|| json!({"kind": "Pod", "name": pod, "namespace": of})),
                     ));
-                }
-                if random.chance(30) {
-                    let (name, value) = random.pick(HEADERS);
-                    text.push_str(&format!("    headers: [{{{name}: {}}}]\n", quoted(value)));
+                } else {
+                    listed.push((format!("10.88.0.{}", number + 1), ready, None));
                 }
             }
-            out.push(text);
+            let ports = json!([
+                {"name": "http", "port": HTTP},
+                {"name": "tcp-pg", "port": TCP},
+                {"name": "dns", "port": UDP, "protocol": "UDP"},
+            ]);
+            if self.random.chance(60) {
+                let endpoints: Vec<Value> = listed
+                    .into_iter()
+                    .map(|(address, ready, target)| {
+                        let mut one = json!({"addresses": [address], "conditions": {"ready": ready}});
+                        if let Some(target) = target {
+                            one["targetRef"] = target;
+                        }
+                        one
+                    })
+                    .collect();
+                let metadata = json!({
+                    "name": format!("{name}-x"), "namespace": namespace,
+                    "labels": {"kubernetes.io/service-name": name},
+                });
+                let body = json!({"addressType": "IPv4", "endpoints": endpoints, "ports": ports});
+                self.push("discovery.k8s.io/v1", "EndpointSlice", metadata, body);
+            } else {
+                let side = |wanted: bool| -> Vec<Value> {
+                    let of = listed.iter().filter(|(_, ready, _)| *ready == wanted);
+                    of.map(|(address, _, target)| match target {
+                        Some(target) => json!({"ip": address, "targetRef": target}),
+                        None => json!({"ip": address}),
+                    })
+                    .collect()
+                };
+                let subset =
+                    json!({"addresses": side(true), "notReadyAddresses": side(false), "ports": ports});
+                self.push("v1", "Endpoints", metadata, json!({"subsets": [subset]}));
+            }
         }
-        let list = match random.below(5) {
-            0 | 4 => "[]".to_owned(),
-            1 => format!("[{}]", ports.http),
-            2 => format!("[{}, {}]", ports.other, ports.tcp),
-            _ => format!("[{}]", ports.tcp),
+    }
+
+    fn routes(&mut self) {
+        for namespace in ["a", "a-b"] {
+            for group in ["g", "h"] {
+                let count = if self.random.chance(10) { 0 } else { 1 + self.random.below(4) };
+                let matches: Vec<Value> = (0..count).map(|place| self.one_match(place)).collect();
+                let metadata = json!({"name": group, "namespace": namespace});
+                let version =
+                    *self.random.pick(&["v1alpha4", "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"]);
+                let body = match version {
+                    "v1alpha1" | "v1alpha2" => json!({"matches": matches}),
+                    _ => json!({"spec": {"matches": matches}}),
+                };
+                self.push(&format!("specs.smi-spec.io/{version}"), "HTTPRouteGroup", metadata, body);
+            }
+            let ports = match self.random.below(5) {
+                0 | 4 => json!([]),
+                1 => json!([HTTP]),
+                2 => json!([OTHER, TCP]),
+                _ => json!([TCP]),
+            };
+            let metadata = json!({"name": "p", "namespace": namespace});
+            if self.random.chance(15) {
+                let version = *self.random.pick(&["v1alpha1", "v1alpha2", "v1alpha3"]);
+                let body = if version == "v1alpha3" { json!({"spec": {}}) } else { json!({}) };
+                self.push(&format!("specs.smi-spec.io/{version}"), "TCPRoute", metadata, body);
+            } else {
+                let body = json!({"spec": {"matches": {"ports": ports}}});
+                self.push("specs.smi-spec.io/v1alpha4", "TCPRoute", metadata, body);
+            }
+            let ports = self.random.pick(&[json!([UDP]), json!([UDP, 53]), json!([53]), json!([])]).clone();
+            let metadata = json!({"name": "u", "namespace": namespace});
+            let body = json!({"spec": {"matches": {"ports": ports}}});
+            self.push("specs.smi-spec.io/v1alpha4", "UDPRoute", metadata, body);
+        }
+    }
+
+    fn one_match(&mut self, place: usize) -> Value {
+        let mut out = json!({"name": format!("m{place}")});
+        if self.random.chance(80) {
+            out["pathRegex"] = json!(self.random.pick(PATHS));
+        }
+        if self.random.chance(50) {
+            out["methods"] = json!([self.random.pick(METHODS), self.random.pick(METHODS)]);
+        }
+        if self.random.chance(30) {
+            let (name, value) = *self.random.pick(HEADERS);
+            out["headers"] =
+                if self.random.chance(50) { json!([{name: value}]) } else { json!({name: value}) };
+        }
+        out
+    }
+
+    fn bindings(&mut self) {
+        for (namespace, account) in [("a", "web"), ("a-b", "batch")] {
+            let schemes = [
+                ("labelled", json!({"podLabelSelector": {"matchLabels": {"tier": "gold"}}})),
+                ("account", json!({"serviceAccount": account})),
+                (
+                    "ids",
+                    json!({"spiffeIdentities": ["spiffe://cluster.local/ns/a/sa/v1", "spiffe://elsewhere/ns/a/sa/v2"]}),
+                ),
+                (
+                    "several",
+                    json!({
+                        "podLabelSelector": {"matchLabels": {"app": account, "group": "all"}},
+                        "spiffeIdentities": ["cluster.local/ns/a-b/sa/c"],
+                    }),
+                ),
+            ];
+            for (name, schemes) in schemes {
+                if self.random.chance(70) {
+                    let metadata = json!({"name": name, "namespace": namespace});
+                    let body = json!({"spec": {"schemes": schemes}});
+                    self.push("access.smi-spec.io/v1alpha4", "IdentityBinding", metadata, body);
+                }
+            }
+        }
+    }
+
+    fn target(&mut self, place: usize) {
+        let (namespace, destination) = *self.random.pick(APPS);
+        let destination = if self.random.chance(12) { "shared" } else { destination };
+        let version = match self.random.below(20) {
+            0 => "v1alpha1",
+            1 | 2 => "v1alpha2",
+            3..=7 => "v1alpha4",
+            _ => "v1alpha3",
         };
-        out.push(format!("apiVersion: specs.smi-spec.io/v1alpha4\nkind: TCPRoute\n{}spec: {{matches: {{ports: {list}}}}}\n", meta(namespace, "p")));
-    }
-    for place in 0..10 + random.below(14) {
-        out.push(target(random, place, ports));
-    }
-    for place in 0..random.below(5) {
-        let (namespace, root) = *random.pick(APPS);
-        let beside: Vec<&str> = APPS.iter().filter(|(n, _)| *n == namespace).map(|(_, name)| *name).collect();
-        let mut text = format!(
-            "apiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\n{}spec:\n  service: {root}\n",
-            meta(namespace, &format!("s{place}"))
-        );
-        if random.chance(40) {
-            text.push_str(&format!(
-                "  matches: [{{kind: HTTPRouteGroup, name: {}}}]\n",
-                random.pick(&["g", "h"])
-            ));
+        let subject = |kind: &str, name: &str, namespace: &str| json!({"kind": kind, "name": name, "namespace": namespace});
+        let mut rules = Vec::new();
+        if self.random.chance(65) {
+            let group = if self.random.chance(5) { "missing" } else { self.random.pick(&["g", "h"]) };
+            let mut rule = json!({"kind": "HTTPRouteGroup", "name": group});
+            if self.random.chance(40) {
+                rule["matches"] = json!([format!("m{}", self.random.below(3))]);
+            }
+            rules.push(rule);
         }
-        text.push_str("  backends:\n");
-        for _ in 0..1 + random.below(3) {
-            let service = if random.chance(5) { "missing" } else { random.pick(&beside) };
-            text.push_str(&format!("  - {{service: {service}, weight: {}}}\n", random.below(5)));
+        if rules.is_empty() || self.random.chance(15) {
+            let route = if self.random.chance(5) { "missing" } else { "p" };
+            rules.push(json!({"kind": "TCPRoute", "name": route}));
         }
-        out.push(text);
+        if matches!(version, "v1alpha3" | "v1alpha4") && self.random.chance(30) {
+            let route = if self.random.chance(5) { "missing" } else { "u" };
+            rules.push(json!({"kind": "UDPRoute", "name": route}));
+        }
+        const BINDINGS: &[&str] = &["labelled", "account", "ids", "several", "missing"];
+        let mut sources = Vec::new();
+        for _ in 0..2 + self.random.below(4) {
+            let (of, account) = *self.random.pick(APPS);
+            if version == "v1alpha4" && self.random.chance(40) {
+                sources.push(subject("IdentityBinding", self.random.pick::<&str>(BINDINGS), of));
+            } else {
+                let account = if self.random.chance(10) { "shared" } else { account };
+                sources.push(subject("ServiceAccount", account, of));
+            }
+        }
+        let mut to = subject("ServiceAccount", destination, namespace);
+        if version == "v1alpha4" && self.random.chance(25) {
+            to = subject("IdentityBinding", self.random.pick::<&str>(BINDINGS), namespace);
+        }
+        if matches!(version, "v1alpha1" | "v1alpha2") && self.random.chance(60) {
+            to["port"] = json!(*self.random.pick(&[HTTP, OTHER, TCP]));
+        }
+        let metadata = json!({"name": format!("t{place}"), "namespace": namespace});
+        let body = if version == "v1alpha1" {
+            json!({"destination": to, "specs": rules, "sources": sources})
+        } else {
+            json!({"spec": {"destination": to, "rules": rules, "sources": sources}})
+        };
+        self.push(&format!("access.smi-spec.io/{version}"), "TrafficTarget", metadata, body);
     }
-    out
-}
 
-fn target(random: &mut Random, place: usize, ports: Ports) -> String {
-    let (namespace, destination) = *random.pick(APPS);
-    let destination = if random.chance(12) { "shared" } else { destination };
-    let mut rules = Vec::new();
-    if random.chance(65) {
-        let matches =
-            if random.chance(40) { format!(", matches: [m{}]", random.below(3)) } else { String::new() };
-        let group = if random.chance(5) { "missing" } else { random.pick(&["g", "h"]) };
-        rules.push(format!("{{kind: HTTPRouteGroup, name: {group}{matches}}}"));
+    fn split(&mut self, place: usize) {
+        let (namespace, root) = *self.random.pick(APPS);
+        let mut beside: Vec<&str> =
+            APPS.iter().filter(|(n, _)| *n == namespace).map(|(_, name)| *name).collect();
+        beside.push(if namespace == "a" { "ext" } else { "ext-b" });
+        let version = *self.random.pick(&["v1alpha4", "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"]);
+        let root = match self.random.below(10) {
+            0 => format!("{root}.{namespace}"),
+            1 => format!("{root}.{namespace}.svc.cluster.local"),
+            _ => root.to_owned(),
+        };
+        let mut backends = Vec::new();
+        for _ in 0..1 + self.random.below(3) {
+            let service = if self.random.chance(5) { "missing" } else { self.random.pick(&beside) };
+            let weight = if version == "v1alpha1" {
+                self.random.pick(&[json!("1"), json!("500m"), json!(2), json!("0"), json!("1.5")]).clone()
+            } else {
+                json!(self.random.below(5))
+            };
+            backends.push(json!({"service": service, "weight": weight}));
+        }
+        let mut spec = json!({"service": root, "backends": backends});
+        if matches!(version, "v1alpha3" | "v1alpha4") && self.random.chance(50) {
+            spec["matches"] = json!([{"kind": "HTTPRouteGroup", "name": self.random.pick(&["g", "h"])}]);
+        }
+        let metadata = json!({"name": format!("s{place}"), "namespace": namespace});
+        self.push(&format!("split.smi-spec.io/{version}"), "TrafficSplit", metadata, json!({"spec": spec}));
     }
-    if rules.is_empty() || random.chance(15) {
-        let route = if random.chance(5) { "missing" } else { "p" };
-        rules.push(format!("{{kind: TCPRoute, name: {route}}}"));
-    }
-    let mut sources = Vec::new();
-    for _ in 0..2 + random.below(4) {
-        let (namespace, account) = *random.pick(APPS);
-        let account = if random.chance(10) { "shared" } else { account };
-        sources.push(format!("{{kind: ServiceAccount, name: {account}, namespace: {namespace}}}"));
-    }
-    let (version, port) = if random.chance(10) {
-        ("v1alpha2", format!(", port: {}", ports.http))
-    } else {
-        ("v1alpha3", String::new())
-    };
-    format!(
-        "apiVersion: access.smi-spec.io/{version}\nkind: TrafficTarget\n{}spec:\n  destination: {{kind: ServiceAccount, name: {destination}, namespace: {namespace}{port}}}\n  rules: [{}]\n  sources: [{}]\n",
-        meta(namespace, &format!("t{place}")),
-        rules.join(", "),
-        sources.join(", ")
-    )
-}
-
-/// A request that often hits something.
-pub fn request(random: &mut Random, ir: &Ir) -> Request {
-    let addresses: Vec<IpAddr> = ir.pods.values().flat_map(|p| p.addresses.iter().copied()).collect();
-    let caller = if addresses.is_empty() || random.chance(7) {
-        IpAddr::V4(Ipv4Addr::new(127, 99, 0, 1))
-    } else {
-        *random.pick(&addresses)
-    };
-    let caller = Caller::Address(caller);
-    let (namespace, name) = *random.pick(APPS);
-    let service = Namespaced::new(namespace, name);
-    let ports: Vec<(Port, Protocol)> = ir
-        .services
-        .get(&service)
-        .into_iter()
-        .flat_map(|s| s.ports.iter().map(|p| (p.port, p.protocol)))
-        .collect();
-    let tcp = ports.iter().find(|(_, protocol)| *protocol == Protocol::Tcp).filter(|_| random.chance(15));
-    if let Some((port, _)) = tcp {
-        return Request { caller, payload: Payload::Tcp { service, port: *port } };
-    }
-    let http: Vec<Port> =
-        ports.iter().filter(|(_, p)| matches!(p, Protocol::Http(_))).map(|(n, _)| *n).collect();
-    let fallback = Port::new(80).map(|p| vec![p]).unwrap_or_default();
-    let port = *random.pick(if http.is_empty() { &fallback } else { &http });
-    let host = match random.below(30) {
-        0 => format!("{name}.{namespace}.mesh."),
-        1 => format!("{}.{namespace}.mesh", name.to_uppercase()),
-        2 => format!("{name}.{namespace}.mesh:8080"),
-        3 => format!("x{name}.{namespace}.mesh"),
-        4 => format!("{name}.{namespace}"),
-        _ => format!("{name}.{namespace}.mesh"),
-    };
-    let mut headers = Vec::new();
-    while random.chance(35) && headers.len() < 3 {
-        let (name, value) = random.pick(VALUES);
-        headers.push(((*name).to_owned(), (*value).to_owned()));
-    }
-    let http = HttpRequest {
-        port,
-        host,
-        method: (*random.pick(METHODS)).to_owned(),
-        target: (*random.pick(TARGETS)).to_owned(),
-        headers,
-    };
-    Request { caller, payload: Payload::Http(http) }
 }

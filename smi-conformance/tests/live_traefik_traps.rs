@@ -9,7 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use smi_conformance::live::{Live, Observation};
+use smi_conformance::loopback::Speaks;
+use smi_conformance::observe::Observation;
+use smi_conformance::subject::LiveProxy as _;
+use smi_conformance::traefik::LiveTraefik;
 use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::compile::{CompileOptions, compile};
 use smi_core::eval::{Caller, HttpRequest, Payload, Request};
@@ -27,30 +30,29 @@ fn traefik() -> PathBuf {
 
 /// A running proxy and what it holds now.
 struct Mesh {
-    live: Live,
+    live: LiveTraefik,
     ir: Ir,
 }
 
 impl Mesh {
     fn start() -> Self {
-        Self { live: Live::start(&traefik()).unwrap(), ir: Ir::default() }
+        Self { live: LiveTraefik::start(&traefik()).unwrap(), ir: Ir::default() }
     }
 
     /// Compiles, renders and loads; `$HTTP`, `$OTHER` and `$TCP` in the text are ports of pods.
     fn load(&mut self, text: &str) {
-        let ports = self.live.ports;
-        let text = text
-            .replace("$HTTP", &ports.http.to_string())
-            .replace("$OTHER", &ports.other.to_string())
-            .replace("$TCP", &ports.tcp.to_string());
+        let mut port = |number, speaks| self.live.network().port(number, speaks).unwrap().to_string();
+        let (http, other) = (port(8080, Speaks::Http), port(8081, Speaks::Http));
+        let tcp = port(5432, Speaks::First);
+        let text = text.replace("$HTTP", &http).replace("$OTHER", &other).replace("$TCP", &tcp);
         let mut options = CompileOptions::default();
-        options.port_ranges.http = (self.live.listen.0, 8);
-        options.port_ranges.tcp = (self.live.listen.1, 8);
+        options.port_ranges = self.live.ranges();
         let world = load(&[Input::new("world.yaml", text)], &Limits::default());
         assert!(!world.report.has_errors(), "{:?}", world.report);
         self.ir = compile(&world.hub, &world.cluster, &options).ir;
-        let rendered = Traefik { options: self.live.options() }.render(&self.ir, &ProxyTarget::Node);
-        self.live.load(&rendered.output).unwrap();
+        let rendered =
+            Traefik { options: self.live.subject().options().clone() }.render(&self.ir, &ProxyTarget::Node);
+        self.live.load(&self.ir, &rendered.output).unwrap();
     }
 
     fn send(&mut self, caller: &str, method: &str, url: &str, headers: &[(&str, &str)]) -> Seen {
@@ -64,7 +66,11 @@ impl Mesh {
             headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
         };
         let caller = Caller::Address(caller.parse().unwrap());
-        seen(self.live.observe(&self.ir, &Request { caller, payload: Payload::Http(http) }).unwrap())
+        self.observe(&Request { caller, payload: Payload::Http(http) })
+    }
+
+    fn observe(&mut self, request: &Request) -> Seen {
+        seen(self.live.observe(&self.ir, request, 1, WAIT).unwrap().remove(0))
     }
 
     fn get(&mut self, caller: &str, url: &str) -> Seen {
@@ -74,7 +80,7 @@ impl Mesh {
     fn tcp(&mut self, caller: &str, service: &str, port: u16) -> Seen {
         let payload = Payload::Tcp { service: Namespaced::new("a", service), port: Port::new(port).unwrap() };
         let caller = Caller::Address(caller.parse().unwrap());
-        seen(self.live.observe(&self.ir, &Request { caller, payload }).unwrap())
+        self.observe(&Request { caller, payload })
     }
 }
 
@@ -93,6 +99,7 @@ fn seen(observation: Observation) -> Seen {
         Observation::Status(status) => Seen::Status(status),
         Observation::Closed => Seen::Closed,
         Observation::Silence => Seen::Silence,
+        Observation::Tunnel(at) => panic!("a tunnel to {at}"),
     }
 }
 
@@ -637,7 +644,7 @@ fn schemes_are_spoken_on_the_wire() {
 #[ignore = "needs Traefik: cargo xtask test"]
 fn trap_5_4_the_marker_is_of_the_document_that_is_loaded() {
     let mut mesh = Mesh::start();
-    let ready = mesh.live.options().ready_port;
+    let ready = mesh.live.subject().options().ready_port;
     let get = |path: &str| {
         let mut stream = connect("127.0.0.1", ready);
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
@@ -647,7 +654,8 @@ fn trap_5_4_the_marker_is_of_the_document_that_is_loaded() {
     let mut previous = None;
     for text in [limited(""), half_granted(), String::new()] {
         mesh.load(&text);
-        let rendered = Traefik { options: mesh.live.options() }.render(&mesh.ir, &ProxyTarget::Node);
+        let rendered =
+            Traefik { options: mesh.live.subject().options().clone() }.render(&mesh.ir, &ProxyTarget::Node);
         let marker = format!("/config/{}", rendered.output.hash);
         assert_eq!((get("/ready"), get(&marker)), (200, 200));
         if let Some(previous) = previous.replace(marker) {

@@ -36,8 +36,8 @@ enum Verb {
     Deny,
     /// Write the goldens anew; read the difference before you keep it.
     Golden,
-    /// Compare the reference with a backend on random worlds and requests:
-    /// `conform --backend traefik --live --cases N --seed S --json FILE`.
+    /// Compare the reference with a backend, on the golden cases and on random worlds and requests:
+    /// `conform --backend envoy --live --cases N --seed S --json FILE --keep DIR`.
     Conform {
         /// Arguments of `smi-conform`.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -77,16 +77,21 @@ fn main() -> Result<()> {
     }
 }
 
-/// Runs a campaign; with `--live` against the real proxy, which is fetched when it is missing.
+/// Golden cases and a campaign; with `--live` on the real proxy, which is fetched when it is missing.
 fn conform(root: &Path, arguments: &[&str]) -> Result<()> {
     let mut all = vec!["run", "--release", "-q", "-p", "smi-conformance", "--bin", "smi-conform", "--"];
+    all.extend(["--golden", "tests/cases"]);
     all.extend(arguments);
     if !arguments.contains(&"--live") {
         return cargo(root, &all, &[], 60);
     }
-    let traefik = peers::get(Peer::Traefik)?;
-    cargo(root, &all, &[(Peer::Traefik.variable(), traefik.as_os_str())], 60)
+    let peer = if arguments.contains(&"envoy") { Peer::Envoy } else { Peer::Traefik };
+    let program = peers::get(peer)?;
+    cargo(root, &all, &[(peer.variable(), program.as_os_str())], 60)
 }
+
+/// What a test run asks of each backend, shape and delivery.
+const CAMPAIGNS: &[&[&str]] = &[&["--backend", "traefik"], &["--backend", "envoy"]];
 
 fn test(root: &Path) -> Result<()> {
     let traefik = peers::get(Peer::Traefik)?;
@@ -94,7 +99,9 @@ fn test(root: &Path) -> Result<()> {
     let environment =
         [(Peer::Traefik.variable(), traefik.as_os_str()), (Peer::Envoy.variable(), envoy.as_os_str())];
     cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 30)?;
-    conform(root, &["--backend", "traefik", "--live", "--cases", "2000", "--seed", "1"])
+    CAMPAIGNS.iter().try_for_each(|campaign| {
+        conform(root, &[campaign, ["--live", "--cases", "2000", "--seed", "1"].as_slice()].concat())
+    })
 }
 
 fn ci(root: &Path) -> Result<()> {

@@ -1,0 +1,110 @@
+//! Envoy, in its shapes and with its ways of delivery.
+//!
+//! - `process`: a running Envoy · `node`: one proxy per node
+
+mod node;
+mod process;
+
+pub use node::{EnvoyNode, LiveEnvoyNode};
+pub use process::Process;
+
+use smi_core::eval::{Distribution, Outcome, Payload, Request};
+use smi_core::ir::Ir;
+
+use crate::subject::{Declared, Instead, Refusal};
+
+/// Methods that Envoy's parser knows.
+const METHODS: &[&str] = &[
+    "ACL",
+    "BIND",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LINK",
+    "LOCK",
+    "M-SEARCH",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "NOTIFY",
+    "OPTIONS",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+];
+
+/// What Envoy does otherwise, in every shape.
+const DECLARED: &[Declared] = &[
+    Declared {
+        name: "backslash is a slash",
+        lacks: None,
+        concerns: |_: &Ir, request: &Request, expected: &Distribution| {
+            *expected == Distribution::certain(Outcome::BadRequest) && slashed(request).is_some()
+        },
+        instead: Instead::Spelled(slashed),
+    },
+    Declared {
+        name: "unknown method refused",
+        lacks: None,
+        concerns: |_, request, _| match &request.payload {
+            Payload::Http(http) => !METHODS.contains(&http.method.as_str()),
+            Payload::Tcp { .. } | Payload::Udp { .. } => false,
+        },
+        instead: Instead::Refusal(Refusal::BadRequest),
+    },
+    // `h2c` alone is ignored; a list that holds more is no upgrade that the listener knows.
+    Declared {
+        name: "upgrade refused",
+        lacks: None,
+        concerns: |_, request, _| match &request.payload {
+            Payload::Http(http) => http.headers.iter().any(|(name, value)| {
+                name.eq_ignore_ascii_case("upgrade") && !value.eq_ignore_ascii_case("websocket")
+            }),
+            Payload::Tcp { .. } | Payload::Udp { .. } => false,
+        },
+        instead: Instead::Refusal(Refusal::Forbidden),
+    },
+    // The port that is stripped has digits.
+    Declared {
+        name: "host with an empty port is unknown",
+        lacks: None,
+        concerns: |_, request, _| match &request.payload {
+            Payload::Http(http) => http.host.ends_with(':'),
+            Payload::Tcp { .. } | Payload::Udp { .. } => false,
+        },
+        instead: Instead::Refusal(Refusal::NotFound),
+    },
+];
+
+/// The request with slashes for raw backslashes in its path, if there are any.
+fn slashed(request: &Request) -> Option<Request> {
+    let mut request = request.clone();
+    let Payload::Http(http) = &mut request.payload else { return None };
+    let (path, query) = match http.target.split_once('?') {
+        Some((path, query)) => (path, format!("?{query}")),
+        None => (http.target.as_str(), String::new()),
+    };
+    if !path.contains('\\') {
+        return None;
+    }
+    http.target = path.replace('\\', "/") + &query;
+    Some(request)
+}

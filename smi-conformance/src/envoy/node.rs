@@ -1,0 +1,141 @@
+//! One Envoy per node, which knows callers by address; a new process for each world, started from one file.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::ensure;
+use smi_core::backend::{Backend as _, Capabilities, ProxyTarget};
+use smi_core::compile::PortRanges;
+use smi_core::eval::{Decide, Payload, Request};
+use smi_core::ir::Ir;
+use smi_envoy::sim::Simulator;
+use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions};
+
+use super::{DECLARED, Process};
+use crate::loopback::client::Client;
+use crate::loopback::{Network, port};
+use crate::node::{LISTENERS, ask};
+use crate::observe::Observation;
+use crate::subject::{Counting, Declared, LiveProxy, Subject};
+
+/// The backend.
+#[derive(Clone, Debug, Default)]
+pub struct EnvoyNode {
+    envoy: Envoy,
+    delivery: &'static str,
+}
+
+impl Subject for EnvoyNode {
+    type Config = EnvoyConfig;
+
+    fn name(&self) -> String {
+        format!("envoy node{}", self.delivery)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.envoy.capabilities(&ProxyTarget::Node)
+    }
+
+    fn declared(&self) -> &'static [Declared] {
+        DECLARED
+    }
+
+    fn render(&self, ir: &Ir) -> anyhow::Result<EnvoyConfig> {
+        let config = self.envoy.render(ir, &ProxyTarget::Node).output;
+        let findings = smi_envoy::lint::lint(&config.resources);
+        ensure!(findings.is_empty(), "the linter finds {findings:?}");
+        Ok(config)
+    }
+
+    fn simulator<'a>(&'a self, ir: &'a Ir, config: &'a EnvoyConfig) -> Option<Box<dyn Decide + 'a>> {
+        Some(Box::new(Simulator::new(&config.resources, ir)))
+    }
+}
+
+/// A running Envoy.
+#[derive(Debug)]
+pub struct LiveEnvoyNode {
+    binary: PathBuf,
+    folder: PathBuf,
+    subject: EnvoyNode,
+    network: Network,
+    client: Client,
+    base: u16,
+    process: Option<Process>,
+}
+
+impl LiveEnvoyNode {
+    /// An Envoy that starts with the first world.
+    ///
+    /// # Errors
+    /// When there are no ports for it.
+    pub fn new(binary: &Path) -> anyhow::Result<Self> {
+        let base = port::free_block(3 * LISTENERS + 1)?;
+        let folder = std::env::temp_dir().join(format!("smi-conform-{}-{base}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let mut options = EnvoyOptions::default();
+        options.listen = Ipv4Addr::LOCALHOST.into();
+        options.admin_port = Some(base + 3 * LISTENERS);
+        Ok(Self {
+            binary: binary.to_owned(),
+            folder,
+            subject: EnvoyNode { envoy: Envoy { options }, delivery: ", static" },
+            network: Network::default(),
+            client: Client::default(),
+            base,
+            process: None,
+        })
+    }
+}
+
+impl LiveProxy for LiveEnvoyNode {
+    type Subject = EnvoyNode;
+
+    fn subject(&self) -> &EnvoyNode {
+        &self.subject
+    }
+
+    fn ranges(&self) -> PortRanges {
+        let from = |first: u16| (self.base + first, LISTENERS);
+        PortRanges { http: from(0), tcp: from(LISTENERS), udp: from(2 * LISTENERS) }
+    }
+
+    fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    fn counting(&self, payload: &Payload) -> Counting {
+        match payload {
+            Payload::Http(_) | Payload::Tcp { .. } => Counting::Random,
+            // Weighted endpoints take turns.
+            Payload::Udp { .. } => Counting::Rotation,
+        }
+    }
+
+    fn load(&mut self, _: &Ir, config: &EnvoyConfig) -> anyhow::Result<()> {
+        self.client.clear();
+        self.process = None;
+        let file = self.folder.join("envoy.pb");
+        std::fs::write(&file, config.static_bootstrap().protobuf())?;
+        self.process = Some(Process::start(&self.binary, &file, self.base + 3 * LISTENERS)?);
+        Ok(())
+    }
+
+    fn observe(
+        &mut self,
+        ir: &Ir,
+        request: &Request,
+        times: u64,
+        patience: Duration,
+    ) -> anyhow::Result<Vec<Observation>> {
+        ask(&mut self.client, &self.network, ir, request, times, patience)
+    }
+}
+
+impl Drop for LiveEnvoyNode {
+    fn drop(&mut self) {
+        self.process = None;
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}

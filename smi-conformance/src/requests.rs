@@ -1,0 +1,294 @@
+//! Requests from a seed: plain ones that often hit something, and attempts to get past the policy.
+//!
+//! Shape: an attempt starts from a plain request and disguises it. The reference decides the disguise for what it is, so whoever is
+//! fooled differs from it. Attempts are counted by [`Attempt::name`].
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use smi_core::eval::{Caller, Decision, HttpRequest, Outcome, Payload, Request, eval};
+use smi_core::hub::names::{Namespaced, Port};
+use smi_core::ir::{Ir, Protocol};
+
+use crate::random::Random;
+
+pub(crate) const TARGETS: &[&str] = &[
+    "/items",
+    "/items/7",
+    "/items/7/8",
+    "/itemsx",
+    "/v1/x",
+    "/v2/",
+    "/v3/x",
+    "/a",
+    "/bc",
+    "/x",
+    "/xy",
+    "/api",
+    "/api/x",
+    "/apix",
+    "/q%3Fz",
+    "/q%3fz/1",
+    "/c.d",
+    "/cxd",
+    "/one/x",
+    "/two/x/y",
+    "/%60",
+    "/%22q",
+    "/p%7Cq",
+    "/and&&x",
+    "/CASE",
+    "/case",
+    "/42",
+    "/4x",
+    "/tail/1",
+    "/",
+    "/%78",
+    "/x?y=/items",
+    "/items?z",
+    "/%zz",
+    "/items/%",
+    "/%00",
+];
+
+const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
+
+const VALUES: &[(&str, &str)] = &[
+    ("x-user", "beta"),
+    ("X-User", "alice"),
+    ("x-user", "ab"),
+    ("x-user", "abc"),
+    ("x-team", "t-12"),
+    ("x-team", "t-x"),
+    ("x-empty", ""),
+    ("X-EMPTY", "v"),
+    ("x-user", "a, ab"),
+    ("Cookie", "a=1; beta=1"),
+    ("Cookie", "beta=1"),
+    ("cookie", "a=1"),
+];
+
+/// A way to get past a policy that reads requests carelessly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attempt {
+    /// Headers that claim another address or certificate.
+    ForgedAddress,
+    /// `/allowed/../refused`.
+    DotSegments,
+    /// `/allowed%2f..%2frefused`, and backslashes.
+    EncodedSlashes,
+    /// `//refused`.
+    DuplicateSlashes,
+    /// The same header on several lines, lists, and names that alias another.
+    RepeatedHeaders,
+    /// Another case, port or ending of the host.
+    HostVariants,
+    /// An offer to switch to HTTP/2, and what is asked then is asked past the proxy.
+    Smuggling,
+}
+
+impl Attempt {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::ForgedAddress,
+        Self::DotSegments,
+        Self::EncodedSlashes,
+        Self::DuplicateSlashes,
+        Self::RepeatedHeaders,
+        Self::HostVariants,
+        Self::Smuggling,
+    ];
+
+    /// In a few words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ForgedAddress => "forged address",
+            Self::DotSegments => "dot segments",
+            Self::EncodedSlashes => "encoded slashes",
+            Self::DuplicateSlashes => "duplicate slashes",
+            Self::RepeatedHeaders => "repeated headers",
+            Self::HostVariants => "host variants",
+            Self::Smuggling => "h2c smuggling",
+        }
+    }
+}
+
+/// A request that often hits something, and what it attempts.
+pub fn request(random: &mut Random, ir: &Ir) -> (Request, Option<Attempt>) {
+    let plain = plain(random, ir);
+    if !matches!(plain.payload, Payload::Http(_)) || !random.chance(40) {
+        return (plain, None);
+    }
+    let attempt = *random.pick(&Attempt::ALL);
+    (disguise(random, ir, plain, attempt), Some(attempt))
+}
+
+fn plain(random: &mut Random, ir: &Ir) -> Request {
+    let addresses: Vec<IpAddr> = ir.pods.values().flat_map(|p| p.addresses.iter().copied()).collect();
+    let caller = if addresses.is_empty() || random.chance(7) {
+        Caller::Nobody
+    } else {
+        Caller::Address(*random.pick(&addresses))
+    };
+    let names: Vec<&Namespaced> = ir.services.keys().collect();
+    let fallback = Namespaced::new("a", "gone");
+    let service = if names.is_empty() || random.chance(2) { &fallback } else { *random.pick(&names) };
+    let ports: Vec<(Port, Protocol)> = ir
+        .services
+        .get(service)
+        .into_iter()
+        .flat_map(|s| s.ports.iter().map(|p| (p.port, p.protocol)))
+        .collect();
+    let opaque: Vec<_> = ports.iter().filter(|(_, p)| !matches!(p, Protocol::Http(_))).collect();
+    if !opaque.is_empty() && random.chance(22) {
+        let (port, protocol) = **random.pick(&opaque);
+        let service = service.clone();
+        let udp = protocol == Protocol::Udp;
+        let payload = if udp { Payload::Udp { service, port } } else { Payload::Tcp { service, port } };
+        return Request { caller, payload };
+    }
+    let mut http: Vec<Port> =
+        ports.iter().filter(|(_, p)| matches!(p, Protocol::Http(_))).map(|(n, _)| *n).collect();
+    if http.is_empty() {
+        http.extend(Port::new(80));
+    }
+    let domains = &ir.settings.mesh_domains;
+    let domain = if domains.is_empty() || random.chance(2) { "nowhere" } else { random.pick(domains) };
+    let method =
+        if random.chance(3) { *random.pick(&["get", "FOO", "TRACE"]) } else { *random.pick(METHODS) };
+    let http = HttpRequest {
+        port: *random.pick(&http),
+        host: format!("{}.{}.{domain}", service.name, service.namespace),
+        method: method.to_owned(),
+        target: (*random.pick(TARGETS)).to_owned(),
+        headers: headers(random),
+    };
+    Request { caller, payload: Payload::Http(http) }
+}
+
+fn headers(random: &mut Random) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    while random.chance(35) && out.len() < 3 {
+        let (name, value) = random.pick(VALUES);
+        out.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    out
+}
+
+fn disguise(random: &mut Random, ir: &Ir, mut request: Request, attempt: Attempt) -> Request {
+    // Somebody who may, and a path on which this caller may.
+    let friend =
+        ir.callers.keys().copied().find(|a| serves(ir, &request, |r| r.caller = Caller::Address(*a)));
+    let open = TARGETS.iter().find(|t| {
+        !t.contains(['?', '%'])
+            && serves(ir, &request, |r| {
+                if let Payload::Http(http) = &mut r.payload {
+                    http.target = (**t).to_owned();
+                }
+            })
+    });
+    let Payload::Http(http) = &mut request.payload else { return request };
+    match attempt {
+        Attempt::ForgedAddress => {
+            let claimed = friend.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let (name, value) = random.pick(&[
+                ("X-Forwarded-For", "{}"),
+                ("x-forwarded-for", "{}, 203.0.113.7"),
+                ("X-Real-Ip", "{}"),
+                ("Forwarded", "for={}"),
+                ("X-Envoy-External-Address", "{}"),
+                ("True-Client-Ip", "{}"),
+                ("X_Forwarded_For", "{}"),
+                (
+                    "X-Forwarded-Client-Cert",
+                    "By=spiffe://cluster.local/ns/a/sa/web;URI=spiffe://cluster.local/ns/a/sa/v1",
+                ),
+            ]);
+            http.headers.push(((*name).to_owned(), value.replace("{}", &claimed.to_string())));
+        }
+        Attempt::DotSegments => {
+            let open = open.unwrap_or(&"/api");
+            let up = *random.pick(&["..", "%2e%2e", ".%2E", "%2e."]);
+            let depth = open.matches('/').count();
+            let ups = vec![up; depth].join("/");
+            http.target = match random.below(5) {
+                0 => format!("{open}/{ups}/../..{}", http.target),
+                1 => format!("/.{}", http.target),
+                2 => format!("{}/.", http.target.split('?').next().unwrap_or_default()),
+                _ => format!("{open}/{ups}{}", http.target),
+            };
+        }
+        Attempt::EncodedSlashes => {
+            let open = open.unwrap_or(&"/api");
+            let slash = *random.pick(&["%2f", "%2F", "%5c", "%5C", "\\", "%252f", "%c0%af"]);
+            http.target = if random.chance(50) {
+                format!("{open}{slash}..{}", http.target)
+            } else {
+                http.target.replacen('/', &format!("/{}{slash}", if random.chance(50) { "" } else { "." }), 1)
+            };
+        }
+        Attempt::DuplicateSlashes => {
+            http.target = match random.below(4) {
+                0 => format!("/{}", http.target),
+                1 => format!("///{}", http.target),
+                _ => http.target.replace('/', "//"),
+            };
+        }
+        Attempt::RepeatedHeaders => {
+            let (name, value) = *random.pick(VALUES);
+            let (_, second) = *random.pick(VALUES);
+            match random.below(5) {
+                0 => http.headers.push((name.into(), format!("{value},{second}"))),
+                1 => http.headers.push((name.replace('-', "_"), value.into())),
+                2 => http
+                    .headers
+                    .extend([(name.into(), format!(" \t{value}\t ")), (name.to_uppercase(), second.into())]),
+                3 => http.headers.extend([
+                    (name.into(), second.into()),
+                    (name.into(), value.into()),
+                    (name.into(), "z".into()),
+                ]),
+                _ => http.headers.extend([(name.into(), value.into()), (name.to_uppercase(), second.into())]),
+            }
+        }
+        Attempt::HostVariants => {
+            http.host = match random.below(9) {
+                0 => format!("{}.", http.host),
+                1 => http.host.to_uppercase(),
+                2 => format!("{}:8080", http.host),
+                3 => format!("x{}", http.host),
+                4 => http.host.rsplit_once('.').map(|(host, _)| host.to_owned()).unwrap_or_default(),
+                5 => format!("{}.:80", http.host),
+                6 => format!("{}:", http.host),
+                7 => format!("{}.x", http.host),
+                _ => format!(".{}", http.host),
+            };
+        }
+        Attempt::Smuggling => {
+            let mut more = vec![
+                ("Connection", "Upgrade, HTTP2-Settings"),
+                ("Upgrade", "h2c"),
+                ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+            ];
+            match random.below(4) {
+                0 => more[0].1 = "Upgrade",
+                1 => more[1].1 = "h2c, websocket",
+                2 => more[1].1 = "H2C",
+                _ => {}
+            }
+            http.headers.extend(more.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())));
+        }
+    }
+    request
+}
+
+fn serves(ir: &Ir, request: &Request, change: impl FnOnce(&mut Request)) -> bool {
+    let mut request = request.clone();
+    change(&mut request);
+    match eval(ir, &request) {
+        Decision::Refused(_) => false,
+        decision @ Decision::Routed(_) => {
+            decision.distribution().iter().any(|(o, _)| matches!(o, Outcome::Served(..)))
+        }
+    }
+}
