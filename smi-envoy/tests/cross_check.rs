@@ -10,6 +10,10 @@
 )]
 
 use envoy_types::pb::envoy::config::bootstrap::v3::Bootstrap as TheirBootstrap;
+use envoy_types::pb::envoy::config::cluster::v3::Cluster as TheirCluster;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment as TheirAssignment;
+use envoy_types::pb::envoy::config::listener::v3::Listener as TheirListener;
+use envoy_types::pb::envoy::config::route::v3::RouteConfiguration as TheirRoutes;
 use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit as TheirRateLimit;
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::{
     Rbac as TheirRbac, RbacPerRoute as TheirPerRoute,
@@ -18,6 +22,9 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as TheirTcp;
 use envoy_types::pb::envoy::extensions::filters::udp::udp_proxy::v3::{
     Route as TheirUdpRoute, UdpProxyConfig as TheirUdp,
+};
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
+    DownstreamTlsContext as TheirDownstream, Secret as TheirSecret, UpstreamTlsContext as TheirUpstream,
 };
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions as TheirOptions;
 use prost::Message;
@@ -28,7 +35,9 @@ use smi_envoy::config::cluster::HttpProtocolOptions;
 use smi_envoy::config::listener::{HttpConnectionManager, LocalRateLimit, TcpProxy, UdpProxy, UdpRoute};
 use smi_envoy::config::matcher::IpMatcher;
 use smi_envoy::config::rbac::{HttpRbac, RbacPerRoute};
+use smi_envoy::config::tls::{DownstreamTlsContext, UpstreamTlsContext};
 use smi_envoy::config::{Any, bootstrap::Bootstrap, types::Packed};
+use smi_envoy::{AdsServer, AdsTls, Certificates, Envoy, EnvoyConfig};
 
 /// Theirs drops fields whose number or type it does not know, so what comes back is equal only if they agree.
 fn there_and_back<Ours: Message + Default + PartialEq + std::fmt::Debug, Theirs: Message + Default>(
@@ -107,4 +116,49 @@ fn field_numbers_are_envoys() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 8, "{seen:?}");
+}
+
+#[test]
+fn field_numbers_of_sidecars_and_of_discovery_are_envoys() {
+    let world = load(&[Input::new("world.yaml", include_str!("world.yaml"))], &Limits::default());
+    let ir = compile(&world.hub, &world.cluster, &CompileOptions::default()).ir;
+    let mut envoy = Envoy::default();
+    envoy.options.sidecar.certificates =
+        Certificates::Files { certificate: "own.pem".into(), key: "own.key".into(), trust: "ca.pem".into() };
+    let mut seen = Vec::new();
+    for pod in ir.pods.keys() {
+        let config: EnvoyConfig = envoy.render(&ir, &ProxyTarget::Sidecar(pod.clone())).output;
+        there_and_back::<Bootstrap, TheirBootstrap>(&config.static_bootstrap());
+        let mut server = AdsServer::new("127.0.0.1", 15010);
+        server.tls = Some(AdsTls {
+            ca_file: "ca.pem".into(),
+            certificate: Some(("own.pem".into(), "own.key".into())),
+            server_uri: Some("spiffe://cluster.local/ns/mesh/sa/control".into()),
+            server_name: None,
+        });
+        for state_of_the_world in [false, true] {
+            server.state_of_the_world = state_of_the_world;
+            there_and_back::<Bootstrap, TheirBootstrap>(&config.ads_bootstrap(&server));
+        }
+        let resources = &config.resources;
+        resources.secrets.values().for_each(there_and_back::<_, TheirSecret>);
+        resources.endpoints.values().for_each(there_and_back::<_, TheirAssignment>);
+        resources.routes.values().for_each(there_and_back::<_, TheirRoutes>);
+        for cluster in resources.clusters.values() {
+            there_and_back::<_, TheirCluster>(cluster);
+            if let Some(config) = cluster.transport_socket.as_ref().and_then(|t| t.typed_config.as_ref()) {
+                any::<UpstreamTlsContext, TheirUpstream>(config, &mut seen).unwrap();
+            }
+        }
+        for listener in resources.listeners.values() {
+            there_and_back::<_, TheirListener>(listener);
+            let sockets = listener.filter_chains.iter().filter_map(|c| c.transport_socket.as_ref());
+            for config in sockets.filter_map(|t| t.typed_config.as_ref()) {
+                any::<DownstreamTlsContext, TheirDownstream>(config, &mut seen).unwrap();
+            }
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 2, "{seen:?}");
 }

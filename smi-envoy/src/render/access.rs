@@ -81,7 +81,7 @@ impl<'a> AccessIndex<'a> {
                 // SPEC: S28 — a certificate does not tell pods of one account apart, so a binding by label is the account's certificate
                 // AND the address of one of its pods. Exact: a pod that is not bound has neither another pod's address (a connection
                 // is not opened from a forged one) nor, if its account differs, the certificate; pods that share an address are nobody
-                // (S29) and are left out. Pinned by `a_binding_is_a_certificate_at_an_address`.
+                // (S29) and are left out. Pinned by `strangers` in the live test of sidecars.
                 Principal::Binding(_) => {
                     for (address, workload) in self.of(&source.principal) {
                         bound.entry(self.ir.identity(workload)).or_default().insert(address);
