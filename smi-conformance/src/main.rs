@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use smi_conformance::campaign::{self, Plan};
 use smi_conformance::case::{self, Case};
-use smi_conformance::envoy::{EnvoyNode, LiveEnvoyNode};
+use smi_conformance::envoy::{self, EnvoyNode, LiveEnvoyNode};
 use smi_conformance::requests::Attempt;
 use smi_conformance::subject::{LiveProxy, Subject};
 use smi_conformance::suite;
@@ -30,6 +30,10 @@ enum Shape {
 enum Delivery {
     /// A file that the proxy starts with, or watches.
     Static,
+    /// Envoy: a control plane, by what changed.
+    Ads,
+    /// Envoy: a control plane, the state of the world each time.
+    AdsSotw,
 }
 
 /// Compares the reference with a backend on golden cases and on random worlds and requests.
@@ -76,6 +80,9 @@ struct Cli {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if cli.backend == Backend::Traefik && cli.delivery != Delivery::Static {
+        bail!("Traefik has no control plane: `--delivery static` is all there is");
+    }
     let start = Instant::now();
     let mut tally = Tally::default();
     let name = match (cli.backend, cli.live) {
@@ -87,7 +94,12 @@ fn main() -> anyhow::Result<()> {
         }
         (Backend::Envoy, true) => {
             let binary = binary(cli.envoy.as_ref(), "envoy", "SMI_ENVOY")?;
-            live(&cli, &mut LiveEnvoyNode::new(&binary)?, &mut tally)?
+            let delivery = match cli.delivery {
+                Delivery::Static => envoy::Delivery::Static,
+                Delivery::Ads => envoy::Delivery::Delta,
+                Delivery::AdsSotw => envoy::Delivery::StateOfTheWorld,
+            };
+            live(&cli, &mut LiveEnvoyNode::new(&binary, delivery)?, &mut tally)?
         }
     };
     report(&cli, &name, start.elapsed().as_secs(), &tally)

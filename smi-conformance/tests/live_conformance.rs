@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smi_conformance::campaign::{self, Plan};
 use smi_conformance::case::{self, Case};
-use smi_conformance::envoy::LiveEnvoyNode;
+use smi_conformance::envoy::{Delivery, LiveEnvoyNode};
 use smi_conformance::observe::Observation;
 use smi_conformance::subject::{LiveProxy, Subject};
 use smi_conformance::suite;
@@ -24,8 +24,8 @@ fn traefik() -> LiveTraefik {
     LiveTraefik::start(&binary("traefik", "SMI_TRAEFIK")).unwrap()
 }
 
-fn envoy() -> LiveEnvoyNode {
-    LiveEnvoyNode::new(&binary("envoy", "SMI_ENVOY")).unwrap()
+fn envoy(delivery: Delivery) -> LiveEnvoyNode {
+    LiveEnvoyNode::new(&binary("envoy", "SMI_ENVOY"), delivery).unwrap()
 }
 
 fn conforms(mut live: impl LiveProxy<Subject: Clone>) {
@@ -53,7 +53,14 @@ fn traefik_conforms() {
 #[test]
 #[ignore = "needs Envoy: cargo xtask test"]
 fn envoy_nodes_conform() {
-    conforms(envoy());
+    conforms(envoy(Delivery::Static));
+}
+
+#[test]
+#[ignore = "needs Envoy: cargo xtask test"]
+fn envoy_nodes_conform_through_a_control_plane() {
+    conforms(envoy(Delivery::Delta));
+    conforms(envoy(Delivery::StateOfTheWorld));
 }
 
 #[test]

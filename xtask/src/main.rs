@@ -91,7 +91,12 @@ fn conform(root: &Path, arguments: &[&str]) -> Result<()> {
 }
 
 /// What a test run asks of each backend, shape and delivery.
-const CAMPAIGNS: &[&[&str]] = &[&["--backend", "traefik"], &["--backend", "envoy"]];
+const CAMPAIGNS: &[&[&str]] = &[
+    &["--backend", "traefik"],
+    &["--backend", "envoy"],
+    &["--backend", "envoy", "--delivery", "ads"],
+    &["--backend", "envoy", "--delivery", "ads-sotw"],
+];
 
 fn test(root: &Path) -> Result<()> {
     let traefik = peers::get(Peer::Traefik)?;

@@ -48,7 +48,7 @@ impl Control {
     #[must_use]
     pub fn publish(&self, resources: &Resources) -> Sums {
         let all = resources.iter().map(|r| {
-            let origins = r.origins.iter().map(|o| format!("{} {}", o.object, o.path));
+            let origins = r.origins.iter().map(|o| format!("{} {}", o.object, o.path()));
             Resource::new(r.kind.type_url().as_str(), r.name.as_str(), &r.encoded).with_origins(origins)
         });
         let snapshot = Snapshot::new(linked(all));
@@ -77,7 +77,7 @@ impl Control {
                 if count > 0 {
                     have.insert(topic.type_url.to_string(), (count, number(&version.to_string())));
                 }
-                current &= topic.is_current();
+                current &= topic.is_settled();
                 if let Some(parked) = topic.parked.first() {
                     bail!("Envoy refuses {}: {}", parked.name, parked.message);
                 }

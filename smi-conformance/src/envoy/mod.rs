@@ -1,11 +1,13 @@
 //! Envoy, in its shapes and with its ways of delivery.
 //!
-//! - `process`: a running Envoy · `node`: one proxy per node
+//! - `process`: a running Envoy · `control`: the server it asks · `node`: one proxy per node
 
+mod control;
 mod node;
 mod process;
 
-pub use node::{EnvoyNode, LiveEnvoyNode};
+pub use control::Control;
+pub use node::{Delivery, EnvoyNode, LiveEnvoyNode};
 pub use process::Process;
 
 use smi_core::eval::{Distribution, Outcome, Payload, Request};

@@ -1,4 +1,6 @@
-//! One Envoy per node, which knows callers by address; a new process for each world, started from one file.
+//! One Envoy per node, which knows callers by address.
+//!
+//! From one file: a new process for each world. From a control plane: one process that is told of each world.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,9 @@ use smi_core::compile::PortRanges;
 use smi_core::eval::{Decide, Payload, Request};
 use smi_core::ir::Ir;
 use smi_envoy::sim::Simulator;
-use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions};
+use smi_envoy::{AdsServer, Envoy, EnvoyConfig, EnvoyOptions};
 
-use super::{DECLARED, Process};
+use super::{Control, DECLARED, Process};
 use crate::loopback::client::Client;
 use crate::loopback::{Network, port};
 use crate::node::{LISTENERS, ask};
@@ -53,16 +55,30 @@ impl Subject for EnvoyNode {
     }
 }
 
+/// How Envoy gets its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// One file that it starts with.
+    Static,
+    /// Over a stream, by what changed.
+    Delta,
+    /// Over a stream, the state of the world each time.
+    StateOfTheWorld,
+}
+
 /// A running Envoy.
 #[derive(Debug)]
 pub struct LiveEnvoyNode {
+    delivery: Delivery,
+    // It ends before the server that it asks.
+    process: Option<Process>,
+    control: Option<Control>,
     binary: PathBuf,
     folder: PathBuf,
     subject: EnvoyNode,
     network: Network,
     client: Client,
     base: u16,
-    process: Option<Process>,
 }
 
 impl LiveEnvoyNode {
@@ -70,21 +86,28 @@ impl LiveEnvoyNode {
     ///
     /// # Errors
     /// When there are no ports for it.
-    pub fn new(binary: &Path) -> anyhow::Result<Self> {
+    pub fn new(binary: &Path, delivery: Delivery) -> anyhow::Result<Self> {
         let base = port::free_block(3 * LISTENERS + 1)?;
         let folder = std::env::temp_dir().join(format!("smi-conform-{}-{base}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let mut options = EnvoyOptions::default();
         options.listen = Ipv4Addr::LOCALHOST.into();
         options.admin_port = Some(base + 3 * LISTENERS);
+        let (control, name) = match delivery {
+            Delivery::Static => (None, ", static"),
+            Delivery::Delta => (Some(Control::start()?), ", ads by delta"),
+            Delivery::StateOfTheWorld => (Some(Control::start()?), ", ads by state of the world"),
+        };
         Ok(Self {
+            delivery,
+            process: None,
+            control,
             binary: binary.to_owned(),
             folder,
-            subject: EnvoyNode { envoy: Envoy { options }, delivery: ", static" },
+            subject: EnvoyNode { envoy: Envoy { options }, delivery: name },
             network: Network::default(),
             client: Client::default(),
             base,
-            process: None,
         })
     }
 }
@@ -115,10 +138,28 @@ impl LiveProxy for LiveEnvoyNode {
 
     fn load(&mut self, _: &Ir, config: &EnvoyConfig) -> anyhow::Result<()> {
         self.client.clear();
-        self.process = None;
         let file = self.folder.join("envoy.pb");
-        std::fs::write(&file, config.static_bootstrap().protobuf())?;
-        self.process = Some(Process::start(&self.binary, &file, self.base + 3 * LISTENERS)?);
+        let admin = self.base + 3 * LISTENERS;
+        let Some(control) = &self.control else {
+            self.process = None;
+            std::fs::write(&file, config.static_bootstrap().protobuf())?;
+            self.process = Some(Process::start(&self.binary, &file, admin)?);
+            return Ok(());
+        };
+        let wanted = control.publish(&config.resources);
+        if self.process.is_none() {
+            let mut server = AdsServer::new("127.0.0.1", control.port);
+            server.state_of_the_world = self.delivery == Delivery::StateOfTheWorld;
+            std::fs::write(&file, config.ads_bootstrap(&server).protobuf())?;
+            self.process = Some(Process::start(&self.binary, &file, admin)?);
+        }
+        if let Err(fault) = control.wait(&wanted) {
+            // The next world finds a proxy that has refused nothing yet.
+            self.process = None;
+            return Err(fault);
+        }
+        // Accepted means that the main thread has it; it hands it on to the worker with its next turn.
+        std::thread::sleep(Duration::from_millis(20));
         Ok(())
     }
 
