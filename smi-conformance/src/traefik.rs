@@ -60,6 +60,12 @@ const DECLARED: &[Declared] = &[
         },
         instead: Instead::Refusal(Refusal::Forbidden),
     },
+    Declared {
+        name: "a last segment `.` takes its slash along",
+        lacks: None,
+        concerns: |_, request, _| undotted(request).is_some(),
+        instead: Instead::Spelled(undotted),
+    },
     // Traefik looks for a router before it looks at the path.
     Declared {
         name: "404 for 400",
@@ -70,6 +76,26 @@ const DECLARED: &[Declared] = &[
         instead: Instead::Refusal(Refusal::NotFound),
     },
 ];
+
+/// The request without last segments `.`, if it has any: `/x` for `/x/.`, which Traefik matches and forwards.
+fn undotted(request: &Request) -> Option<Request> {
+    let mut request = request.clone();
+    let Payload::Http(http) = &mut request.payload else { return None };
+    let (path, query) = match http.target.split_once('?') {
+        Some((path, query)) => (path, format!("?{query}")),
+        None => (http.target.as_str(), String::new()),
+    };
+    let mut short = path;
+    while let Some(shorter) = ["/.", "/%2e", "/%2E"].iter().find_map(|dot| short.strip_suffix(dot)) {
+        short = shorter.trim_end_matches('/');
+    }
+    if short == path {
+        return None;
+    }
+    let short = if short.is_empty() { "/" } else { short };
+    http.target = format!("{short}{query}");
+    Some(request)
+}
 
 /// Whether the request would be 404 with a sound path.
 fn unknown_host(ir: &Ir, request: &Request) -> bool {
