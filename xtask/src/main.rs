@@ -43,6 +43,12 @@ enum Verb {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Look for inputs that break a law: `fuzz compile_total --seconds 600 --seed 2`; every target for a minute when nothing is said.
+    Fuzz {
+        /// Arguments of `smi-fuzz`; see `fuzz/README.md`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure: `bench compile --services 1000,10000 --runs 3 --json FILE`.
     Bench {
         /// What to measure, and its arguments.
@@ -69,6 +75,7 @@ fn main() -> Result<()> {
         Verb::Conform { arguments } => {
             conform(root, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
         }
+        Verb::Fuzz { arguments } => fuzz(root, &arguments.iter().map(String::as_str).collect::<Vec<_>>()),
         Verb::Bench { arguments } => {
             let mut all = vec!["run", "--release", "-q", "-p", "smi-bench", "--"];
             all.extend(arguments.iter().map(String::as_str));
@@ -93,6 +100,13 @@ fn conform(root: &Path, arguments: &[&str]) -> Result<()> {
 /// What a test run asks of each backend, shape and delivery.
 const CAMPAIGNS: &[&[&str]] = &[&["--backend", "traefik"], &["--backend", "envoy"]];
 
+/// Runs fuzz targets on stable. The package is no member of the workspace and has a target folder of its own.
+fn fuzz(root: &Path, arguments: &[&str]) -> Result<()> {
+    let mut all = vec!["run", "-q", "--manifest-path", "fuzz/Cargo.toml", "--bin", "smi-fuzz", "--"];
+    all.extend(arguments);
+    cargo(root, &all, &[], 24 * 60)
+}
+
 fn test(root: &Path) -> Result<()> {
     let traefik = peers::get(Peer::Traefik)?;
     let envoy = peers::get(Peer::Envoy)?;
@@ -101,7 +115,9 @@ fn test(root: &Path) -> Result<()> {
     cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 30)?;
     CAMPAIGNS.iter().try_for_each(|campaign| {
         conform(root, &[campaign, ["--live", "--cases", "2000", "--seed", "1"].as_slice()].concat())
-    })
+    })?;
+    // Seven targets, a minute in all.
+    fuzz(root, &["--seconds", "8"])
 }
 
 fn ci(root: &Path) -> Result<()> {

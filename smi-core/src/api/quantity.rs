@@ -121,13 +121,15 @@ impl fmt::Display for Quantity {
 
 impl Serialize for Quantity {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        match self.text.parse::<i64>() {
-            Ok(number) if self.number => s.serialize_i64(number),
-            Err(_) if self.number => match self.text.parse::<f64>() {
-                Ok(number) => s.serialize_f64(number),
-                Err(_) => s.serialize_str(&self.text),
-            },
-            Ok(_) | Err(_) => s.serialize_str(&self.text),
+        if !self.number {
+            return s.serialize_str(&self.text);
+        }
+        // A number stays the number that it was: above the signed ones too, and without a detour over floating point.
+        match (self.text.parse::<i64>(), self.text.parse::<u64>(), self.text.parse::<f64>()) {
+            (Ok(number), ..) => s.serialize_i64(number),
+            (_, Ok(number), _) => s.serialize_u64(number),
+            (.., Ok(number)) => s.serialize_f64(number),
+            (Err(_), Err(_), Err(_)) => s.serialize_str(&self.text),
         }
     }
 }
@@ -159,7 +161,9 @@ impl<'de> Deserialize<'de> for Quantity {
 
             fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Quantity, E> {
                 // The shortest decimal that reads back as the same number is what was written, for every number of up to 15 digits.
-                self.visit_str(&number.to_string()).map(|quantity| Quantity { number: true, ..quantity })
+                // Negative zero is zero.
+                self.visit_str(&(number + 0.0).to_string())
+                    .map(|quantity| Quantity { number: true, ..quantity })
             }
         }
         d.deserialize_any(Visitor)
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn numbers_and_strings_are_written_as_read() {
-        for text in ["1", "1.5", "\"500m\"", "\"1\"", "\"1.5\""] {
+        for text in ["1", "1.5", "18446744073709551615", "\"500m\"", "\"1\"", "\"1.5\""] {
             let quantity: Quantity = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&quantity).unwrap(), text);
         }

@@ -181,6 +181,9 @@ pub struct NameError {
 pub struct Port(NonZeroU16);
 
 impl Port {
+    /// The last one.
+    pub const MAX: Self = Self(NonZeroU16::MAX);
+
     /// `None` for 0.
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {

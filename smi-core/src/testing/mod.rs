@@ -1,152 +1,130 @@
 //! Random worlds and requests for property tests, with shrinking (feature `proptest`).
 //!
-//! Shape: [`world`] gives manifests as text, so that whatever fails can be read and kept as it is; [`request`] gives calls that often
-//! hit something in such a world. Names are chosen so that `namespace-service` joins to the same text for two services.
-//! Absent: TCP and UDP ports, headers, bindings, invalid objects.
+//! Shape: [`world`] gives manifests as text, so that whatever fails can be read and kept as it is; [`request`] gives HTTP requests of
+//! callers known by address that often hit something in such a world. For every stage by itself, and for requests of every kind, see
+//! [`strategy`].
+//! Names are chosen so that `namespace-service` joins to the same text for two services.
 
-use std::fmt::Write as _;
+pub mod strategy;
 
-use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any};
-use proptest::sample::{select, subsequence};
+use proptest::prelude::{BoxedStrategy, Strategy};
+use serde_json::{Map, Value};
 
-use crate::eval::{Caller, HttpRequest, Payload, Request};
-use crate::hub::names::Port;
+use crate::api::AnyObject;
+use crate::eval::Request;
 
-/// Namespace, name and the pod's address of every service.
-const SERVICES: [(&str, &str, &str); 4] = [
-    ("a", "b-c", "127.1.0.1"),
-    ("a-b", "c", "127.1.0.2"),
-    ("a", "v1", "127.1.0.3"),
-    ("a", "v2", "127.1.0.4"),
-];
+pub use strategy::request::Draft;
 
-const PATHS: [&str; 6] = ["/", "/api", "/api/.*", "/a|/b", "^/items/[0-9]+$", "/x.y"];
+/// Manifests: services of every kind with their pods and endpoints, route groups, targets, bindings and splits of every version. They
+/// load without errors; what they refer to is sometimes missing.
+pub fn world() -> BoxedStrategy<String> {
+    documents().prop_map(|documents| documents.join("---\n")).boxed()
+}
 
-const TARGETS: [&str; 14] = [
-    "/",
-    "/api",
-    "/api/x",
-    "/API",
-    "/a",
-    "/b/c",
-    "/items/7",
-    "/items/7/x",
-    "/x.y",
-    "/xzy",
-    "/items/../api",
-    "//api//x",
-    "/api%2fx",
-    "/%61pi?q=/b",
-];
-
-/// Manifests: services with a pod each, route groups, targets and a split.
-pub fn world() -> impl Strategy<Value = String> {
-    let sources = || subsequence(SERVICES.to_vec(), 1..=SERVICES.len());
-    let methods = || select(vec!["[GET]", "[POST]", "['*']", "[GET, POST]"]);
-    let target = (select(SERVICES.to_vec()), sources(), any::<bool>());
-    let split = (vec(0u32..4, 2), any::<bool>());
-    (
-        vec(proptest::bool::weighted(0.85), SERVICES.len()),
-        vec((select(PATHS.to_vec()), methods()), 1..3),
-        vec(target, 0..9),
-        proptest::option::of(split),
-    )
-        .prop_map(|(ready, matches, targets, split)| {
-            let mut out = String::new();
-            for ((namespace, name, address), ready) in SERVICES.iter().zip(ready) {
-                service(&mut out, namespace, name, address, ready);
-            }
-            for namespace in ["a", "a-b"] {
-                object(&mut out, "specs.smi-spec.io/v1alpha4", "HTTPRouteGroup", namespace, "routes");
-                line(&mut out, "spec:\n  matches:");
-                for (index, (path, methods)) in matches.iter().enumerate() {
-                    line(
-                        &mut out,
-                        &format!("  - {{name: m{index}, pathRegex: '{path}', methods: {methods}}}"),
-                    );
-                }
-            }
-            for (index, ((namespace, name, _), sources, by_routes)) in targets.iter().enumerate() {
-                let own = format!("t{index}");
-                object(&mut out, "access.smi-spec.io/v1alpha3", "TrafficTarget", namespace, &own);
-                let account = |namespace: &str, name: &str| {
-                    format!("{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}")
-                };
-                let all: Vec<String> = sources.iter().map(|(ns, n, _)| account(ns, n)).collect();
-                let rules = if *by_routes { "{kind: HTTPRouteGroup, name: routes}" } else { "" };
-                line(
-                    &mut out,
-                    &format!(
-                        "spec:\n  destination: {}\n  sources: [{}]\n  rules: [{rules}]",
-                        account(namespace, name),
-                        all.join(", ")
-                    ),
-                );
-            }
-            if let Some((weights, conditional)) = split {
-                object(&mut out, "split.smi-spec.io/v1alpha4", "TrafficSplit", "a", "canary");
-                line(&mut out, "spec:\n  service: b-c\n  backends:");
-                for (name, weight) in ["v1", "v2"].iter().zip(weights) {
-                    line(&mut out, &format!("  - {{service: {name}, weight: {weight}}}"));
-                }
-                if conditional {
-                    line(&mut out, "  matches: [{kind: HTTPRouteGroup, name: routes}]");
-                }
-            }
-            out
+/// The documents of a [`world`], one object each.
+pub fn documents() -> BoxedStrategy<Vec<String>> {
+    (strategy::cluster::manifests(), strategy::hub::objects())
+        .prop_map(|(manifests, objects)| {
+            let objects = objects.iter().map(document);
+            manifests.iter().map(manifest).chain(objects).collect()
         })
+        .boxed()
+}
+
+/// An object as a document.
+#[must_use]
+pub fn document(object: &AnyObject) -> String {
+    // Our own types always are JSON.
+    manifest(&serde_json::to_value(object).unwrap_or_default())
+}
+
+/// Manifests as one text.
+#[must_use]
+pub fn text(documents: &[Value]) -> String {
+    documents.iter().map(manifest).collect::<Vec<_>>().join("---\n")
+}
+
+/// A manifest as people write it: block maps, with small things in flow form.
+#[must_use]
+pub fn manifest(value: &Value) -> String {
+    let mut out = String::new();
+    if let Value::Object(map) = value {
+        block(map, 0, &mut out);
+    } else {
+        out.push_str(&format!("{}\n", flow(value)));
+    }
+    out
+}
+
+fn block(map: &Map<String, Value>, depth: usize, out: &mut String) {
+    let indent = "  ".repeat(depth);
+    for (key, value) in map {
+        out.push_str(&format!("{indent}{}:", scalar(key)));
+        match value {
+            Value::Object(inner)
+                if !inner.is_empty() && key != "metadata" && !inner.values().all(is_plain) =>
+            {
+                out.push('\n');
+                block(inner, depth + 1, out);
+            }
+            Value::Array(items) if !items.is_empty() && matches!(key.as_str(), "backends" | "matches") => {
+                out.push('\n');
+                for item in items {
+                    out.push_str(&format!("{indent}- {}\n", flow(item)));
+                }
+            }
+            Value::Object(_)
+            | Value::Array(_)
+            | Value::String(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_) => out.push_str(&format!(" {}\n", flow(value))),
+        }
+    }
+}
+
+fn is_plain(value: &Value) -> bool {
+    !matches!(value, Value::Object(_) | Value::Array(_))
+}
+
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let entries: Vec<String> =
+                map.iter().map(|(k, v)| format!("{}: {}", scalar(k), flow(v))).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => scalar(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// A string: bare where no reader takes it for something else, in quotes elsewhere.
+fn scalar(text: &str) -> String {
+    let safe = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'-'))
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+        );
+    if safe {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for c in Value::from(text).to_string().chars() {
+        match c {
+            // What JSON leaves as it is and YAML may not print, or takes for a line break.
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                out.push_str(&format!("\\u{:04x}", c as u32));
+            }
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// An HTTP request that may fit a [`world`].
-pub fn request() -> impl Strategy<Value = Request> {
-    let known = select(SERVICES.to_vec()).prop_map(|(namespace, name, _)| format!("{name}.{namespace}.mesh"));
-    let host = (known, select(vec!["", ":80", "."]), any::<bool>()).prop_map(|(host, end, upper)| {
-        let host = if upper { host.to_ascii_uppercase() } else { host };
-        format!("{host}{end}")
-    });
-    let host = proptest::prop_oneof![9 => host, 1 => Just("nothing.a.mesh".to_owned())];
-    let addresses: Vec<&str> = SERVICES.iter().map(|(_, _, a)| *a).chain(["127.9.9.9"]).collect();
-    let caller = select(addresses).prop_map(|a| a.parse().map_or(Caller::Nobody, Caller::Address));
-    (caller, host, select(vec!["GET", "POST", "get"]), select(TARGETS.to_vec())).prop_filter_map(
-        "port 80 is a port",
-        |(caller, host, method, target)| {
-            let http = HttpRequest {
-                port: Port::new(80)?,
-                host,
-                method: method.into(),
-                target: target.into(),
-                headers: Vec::new(),
-            };
-            Some(Request { caller, payload: Payload::Http(http) })
-        },
-    )
-}
-
-fn service(out: &mut String, namespace: &str, name: &str, address: &str, ready: bool) {
-    object(out, "v1", "Service", namespace, name);
-    line(
-        out,
-        &format!("spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}"),
-    );
-    line(out, "---\napiVersion: v1\nkind: Pod");
-    line(out, &format!("metadata: {{name: {name}-1, namespace: {namespace}, labels: {{app: {name}}}}}"));
-    line(out, &format!("spec: {{serviceAccountName: {name}, containers: [{{name: app}}]}}"));
-    let ready = if ready { "True" } else { "False" };
-    line(
-        out,
-        &format!(
-            "status: {{phase: Running, podIP: {address}, conditions: [{{type: Ready, status: '{ready}'}}]}}"
-        ),
-    );
-}
-
-fn object(out: &mut String, version: &str, kind: &str, namespace: &str, name: &str) {
-    line(out, &format!("---\napiVersion: {version}\nkind: {kind}"));
-    line(out, &format!("metadata: {{name: {name}, namespace: {namespace}}}"));
-}
-
-fn line(out: &mut String, text: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "{text}");
+pub fn request() -> BoxedStrategy<Request> {
+    strategy::request::in_any_world().boxed()
 }

@@ -1,0 +1,6 @@
+//! `api_roundtrip` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    smi_fuzz::targets::api_roundtrip(data);
+});

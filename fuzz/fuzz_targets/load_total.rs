@@ -1,0 +1,6 @@
+//! `load_total` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    smi_fuzz::targets::load_total(data);
+});

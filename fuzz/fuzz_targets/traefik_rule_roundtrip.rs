@@ -1,0 +1,6 @@
+//! `traefik_rule_roundtrip` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    smi_fuzz::targets::traefik_rule_roundtrip(data);
+});

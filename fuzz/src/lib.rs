@@ -1,0 +1,9 @@
+//! Fuzz targets, each a plain function of bytes that panics on a finding, and what drives them on stable.
+//!
+//! - [`targets`]: what must hold for any bytes · [`mutate`]: bytes from seeds · [`drive`]: many inputs, one report
+
+#![forbid(unsafe_code)]
+
+pub mod drive;
+pub mod mutate;
+pub mod targets;
