@@ -6,6 +6,7 @@
 mod compile;
 mod cost;
 mod world;
+mod xds;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,18 @@ enum Cli {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// A control plane: one change among many clusters, many streams, and a real Envoy (with `SMI_ENVOY`).
+    Xds {
+        /// Sizes in clusters, each with its assignment.
+        #[arg(long, value_delimiter = ',', default_value = "1000,3000,10000")]
+        clusters: Vec<usize>,
+        /// Simulated clients.
+        #[arg(long, default_value_t = 200)]
+        clients: usize,
+        /// Writes the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -46,5 +59,6 @@ fn main() -> anyhow::Result<()> {
         Cli::Compile { services, runs, load_runs, json } => {
             compile::run(&services, runs.max(1), load_runs.max(1), json.as_deref())
         }
+        Cli::Xds { clusters, clients, json } => xds::run(&clusters, clients, json.as_deref()),
     }
 }

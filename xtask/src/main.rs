@@ -49,7 +49,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Measure: `bench compile --services 1000,10000 --runs 3 --json FILE`.
+    /// Measure: `bench compile --services 1000,10000 --runs 3 --json FILE`, `bench xds --clients 200`.
     Bench {
         /// What to measure, and its arguments.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -79,7 +79,11 @@ fn main() -> Result<()> {
         Verb::Bench { arguments } => {
             let mut all = vec!["run", "--release", "-q", "-p", "smi-bench", "--"];
             all.extend(arguments.iter().map(String::as_str));
-            cargo(root, &all, &[], 30)
+            if arguments.first().is_none_or(|what| what != "xds") {
+                return cargo(root, &all, &[], 30);
+            }
+            let envoy = peers::get(Peer::Envoy)?;
+            cargo(root, &all, &[(Peer::Envoy.variable(), envoy.as_os_str())], 30)
         }
     }
 }
@@ -112,7 +116,7 @@ fn test(root: &Path) -> Result<()> {
     let envoy = peers::get(Peer::Envoy)?;
     let environment =
         [(Peer::Traefik.variable(), traefik.as_os_str()), (Peer::Envoy.variable(), envoy.as_os_str())];
-    cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 30)?;
+    cargo(root, &["test", "--workspace", "--all-features", "--", "--include-ignored"], &environment, 45)?;
     CAMPAIGNS.iter().try_for_each(|campaign| {
         conform(root, &[campaign, ["--live", "--cases", "2000", "--seed", "1"].as_slice()].concat())
     })?;
