@@ -650,6 +650,11 @@ fn trap_5_4_the_marker_is_of_the_document_that_is_loaded() {
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
         status(&mut stream)
     };
+    // The entry point may come up after the one that the harness waits for.
+    let start = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, ready)).is_err() && start.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert_eq!(get("/ready"), 404, "a proxy without a rendered document is not ready");
     let mut previous = None;
     for text in [limited(""), half_granted(), String::new()] {
