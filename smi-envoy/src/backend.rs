@@ -122,6 +122,8 @@ impl Backend for Envoy {
                 Feature::Retry,
                 Feature::Timeout,
                 Feature::RateLimit,
+                Feature::InFlightLimit,
+                Feature::CircuitBreaker,
                 Feature::KeepEncodedSlashes,
             ]),
             ProxyTarget::Sidecar(_) => BTreeSet::from([
@@ -138,6 +140,8 @@ impl Backend for Envoy {
                 Feature::Retry,
                 Feature::Timeout,
                 Feature::RateLimit,
+                Feature::InFlightLimit,
+                Feature::CircuitBreaker,
                 Feature::KeepEncodedSlashes,
             ]),
         };

@@ -22,11 +22,11 @@ codes! {
         "## What it checks\nEvery service port has an entry in the port table.\n\n## Why it matters\nWithout a listen port there is no listener.\n\n## Example\nThe range of ports is exhausted.\n\n## Fix\nGive the compiler a larger range.";
     IGNORED = "SMI1103" "envoy-setting-ignored" Warning "S34",
         "a setting is not rendered for Envoy",
-        "## What it checks\nMirroring, circuit breakers, limits of requests in flight.\n\n## Why it matters\nThe Service is served without the setting; access is as the policy says.\n\n## Example\n`mesh.smi-sdk.io/circuit-breaker-expression: …`\n\n## Fix\nRemove the annotation or use another backend.";
+        "## What it checks\nMirroring; circuit breakers other than one share of network errors or of 5xx among all answers, at a sidecar 5xx only.\n\n## Why it matters\nThe Service is served without the setting; access is as the policy says.\n\n## Example\n`mesh.smi-sdk.io/circuit-breaker-expression: …`\n\n## Fix\nRemove the annotation or use another backend.";
     NARROWED = "SMI1104" "envoy-narrowed" Warning "S20",
         "something is not served, as it cannot be expressed",
         "## What it checks\nPods that speak TLS, and weights that are too large once multiplied with endpoint counts.\n\n## Why it matters\nThe route answers 503, or is closed, although the policy allows it.\n\n## Example\nA split over backends with 65,521 and 65,537 pods and weights near 2³².\n\n## Fix\nUse smaller weights, or pods that speak HTTP in clear.";
-    RATE_APPROXIMATED = "SMI1105" "envoy-rate-approximated" Warning "S34",
-        "a rate limit with a burst below its average is approximated",
-        "## What it checks\nA rate limit's burst is at least its average.\n\n## Why it matters\nEnvoy's bucket is filled once a second and holds no more than the burst, so the average is lowered to the burst.\n\n## Example\n`average: 100`, `burst: 10`\n\n## Fix\nRaise the burst.";
+    APPROXIMATED = "SMI1105" "envoy-approximated" Warning "S34",
+        "a setting is rendered for Envoy with a meaning that comes near",
+        "## What it checks\nCircuit breakers, and limits of ports whose pods are spoken to in several ways.\n\n## Why it matters\nA circuit breaker judges the service; Envoy judges each pod, once a second and in whole percents, and takes it out for ten seconds. If all fail, the service answers 503. A limit holds for the pods of one cluster, and pods that are spoken to in several ways are in several.\n\n## Example\n`mesh.smi-sdk.io/circuit-breaker-expression: ResponseCodeRatio(500, 600, 0, 600) > 0.25`\n\n## Fix\nNothing, if that is what is wanted.";
 }

@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::config::Any;
+use crate::config::cluster::SubsetFallback;
 use crate::config::listener::{HttpConnectionManager, Listener, TcpProxy, UdpProxy, UdpRoute};
 use crate::config::matcher::{IpMatcher, PerFilter};
+use crate::config::metadata::Metadata;
 use crate::config::rbac::{HttpRbac, RbacPerRoute};
-use crate::config::route::{RouteActionKind, RouteConfiguration};
+use crate::config::route::{ClusterWeight, RouteActionKind, RouteConfiguration};
 use crate::config::tls::{
     CommonTlsContext, DownstreamTlsContext, TransportSocket, UpstreamTlsContext, ValidationContextType,
 };
+use crate::render::{LEAF, SUBSET};
 use crate::resources::Resources;
 
 /// A finding, in words.
@@ -35,7 +38,7 @@ pub fn lint(resources: &Resources) -> Vec<Finding> {
         if cluster.eds_cluster_config.is_some() && !resources.endpoints.contains_key(name) {
             lint.find("no endpoints, not even none, so that Envoy waits for them");
         }
-        cluster.transport_socket.iter().for_each(|socket| lint.secrets(socket));
+        cluster.sockets().for_each(|socket| lint.secrets(socket));
     }
     for (name, endpoints) in &resources.endpoints {
         lint.at = name;
@@ -69,6 +72,25 @@ impl Lint<'_> {
     fn cluster(&mut self, name: &str) {
         if !self.resources.clusters.contains_key(name) {
             self.find(format_args!("no cluster {name}"));
+        }
+    }
+
+    /// Access was decided for the endpoints that a leg names, and holds for no others.
+    fn subset(&mut self, leg: &ClusterWeight) {
+        let Some(cluster) = self.resources.clusters.get(&leg.name) else { return };
+        let kept = cluster.lb_subset_config.as_ref().is_some_and(|c| {
+            c.fallback_policy == i32::from(SubsetFallback::NoFallback)
+                && c.subset_selectors.iter().any(|s| s.keys.iter().map(String::as_str).eq([LEAF]))
+        });
+        let named = |m: &Metadata| m.filter_metadata.get(SUBSET).is_some_and(|s| s.fields.keys().eq([LEAF]));
+        match &leg.metadata_match {
+            Some(leaf) if !kept || !named(leaf) => {
+                self.find(format_args!("names endpoints of {}, which does not keep to them", leg.name));
+            }
+            None if cluster.lb_subset_config.is_some() => {
+                self.find(format_args!("names no endpoints of {}", leg.name));
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -173,6 +195,7 @@ impl Lint<'_> {
                 let Some(RouteActionKind::Route(action)) = &route.action else { continue };
                 for cluster in action.weighted_clusters.iter().flat_map(|w| &w.clusters) {
                     self.cluster(&cluster.name);
+                    self.subset(cluster);
                     self.per_filter(filters, &cluster.typed_per_filter_config);
                 }
             }
@@ -198,7 +221,7 @@ impl Lint<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::cluster::{Cluster, EdsClusterConfig};
+    use crate::config::cluster::{Cluster, EdsClusterConfig, LbSubsetConfig};
     use crate::config::discovery::ConfigSource;
     use crate::config::listener::{Filter, FilterChain};
     use crate::config::route::{
@@ -214,9 +237,16 @@ mod tests {
     #[test]
     fn what_validate_accepts_is_found() {
         let open = PerFilter::from([("absent".to_owned(), Any::pack(&RbacPerRoute::default()))]);
-        let cluster = ClusterWeight { name: "nope".into(), weight: Some(1), typed_per_filter_config: open };
+        let cluster = ClusterWeight {
+            name: "nope".into(),
+            weight: Some(1),
+            typed_per_filter_config: open,
+            ..ClusterWeight::default()
+        };
+        let whole = ClusterWeight { name: "c".into(), ..ClusterWeight::default() };
+        let subset = ClusterWeight { metadata_match: Some(Metadata::default()), ..whole.clone() };
         let action = RouteAction {
-            weighted_clusters: Some(WeightedCluster { clusters: vec![cluster] }),
+            weighted_clusters: Some(WeightedCluster { clusters: vec![cluster, whole, subset] }),
             ..RouteAction::default()
         };
         let route = Route { action: Some(RouteActionKind::Route(action)), ..Route::default() };
@@ -248,7 +278,12 @@ mod tests {
         };
         let listener = Listener { name: "l".into(), filter_chains: vec![chain], ..Listener::default() };
         let eds = EdsClusterConfig { eds_config: Some(ConfigSource::ads()) };
-        let cluster = Cluster { name: "c".into(), eds_cluster_config: Some(eds), ..Cluster::default() };
+        let cluster = Cluster {
+            name: "c".into(),
+            eds_cluster_config: Some(eds),
+            lb_subset_config: Some(LbSubsetConfig::default()),
+            ..Cluster::default()
+        };
         let resources = Resources {
             listeners: [("l".to_owned(), listener)].into(),
             clusters: [("c".to_owned(), cluster)].into(),
@@ -266,6 +301,8 @@ mod tests {
                 "l: no cluster nope",
                 "l: configuration of absent, which is no filter of the chain and is ignored",
                 "l: absent without rules opens everything",
+                "l: names no endpoints of c",
+                "l: names endpoints of c, which does not keep to them",
                 "l: virtual host a stands twice",
                 "l: domain a.mesh stands twice",
             ]

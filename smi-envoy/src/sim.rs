@@ -19,11 +19,12 @@ use crate::config::listener::{
 use crate::config::matcher::{
     HeaderMatch, HeaderMatcher, IpMatcher, OnMatch, PathRule, PerFilter, StringMatcher, StringPattern,
 };
+use crate::config::metadata::{Metadata, ValueKind};
 use crate::config::rbac::{
     HttpRbac, Permission, PermissionRule, Principal, PrincipalKind, Rbac, RbacPerRoute,
 };
 use crate::config::route::{PathSpecifier, Route, RouteActionKind, VirtualHost, WeightedCluster};
-use crate::render::{self, RBAC};
+use crate::render::{self, LEAF, RBAC, SUBSET};
 use crate::resources::Resources;
 
 /// A configuration with what is needed to name its outcomes.
@@ -43,6 +44,8 @@ struct View<'r> {
     identity: Option<&'r str>,
     path: String,
     method: &'r str,
+    /// In lower case, without port and trailing dot.
+    authority: String,
     headers: &'r [(String, String)],
 }
 
@@ -97,14 +100,15 @@ impl<'a> Simulator<'a> {
         let Some(path) = normalised(&http.target, &manager) else {
             return Distribution::certain(Outcome::BadRequest);
         };
+        let host = host(&http.host, &manager);
         let view = View {
             client: self.client(&request.caller),
             identity: None,
             path,
             method: &http.method,
+            authority: host.clone(),
             headers: &http.headers,
         };
-        let host = host(&http.host, &manager);
         let routes = manager.rds.as_ref().and_then(|rds| self.resources.routes.get(&rds.route_config_name));
         let hosts = routes.map(|r| r.virtual_hosts.as_slice()).unwrap_or_default();
         let of = |domain: &str| hosts.iter().find(|h| h.domains.iter().any(|d| d == domain));
@@ -140,7 +144,7 @@ impl<'a> Simulator<'a> {
                 let mut out = Distribution::default();
                 for (leg, share) in action.weighted_clusters.iter().flat_map(shares) {
                     let outcome = if passes(Some(&leg.typed_per_filter_config)) {
-                        self.served(&leg.name)
+                        self.served(&leg.name, leg.metadata_match.as_ref())
                     } else {
                         Outcome::Forbidden
                     };
@@ -152,11 +156,13 @@ impl<'a> Simulator<'a> {
         }
     }
 
-    fn endpoints(&self, cluster: &str) -> Vec<(SocketAddr, u32)> {
+    /// Endpoints of a cluster, or of the subset of it that a leg names.
+    fn endpoints(&self, cluster: &str, leaf: Option<&str>) -> Vec<(SocketAddr, u32)> {
         let assignment =
             self.resources.clusters.get(cluster).and_then(|c| self.resources.endpoints.get(&c.name));
         let listed = assignment.into_iter().flat_map(|a| &a.endpoints).flat_map(|l| &l.lb_endpoints);
         listed
+            .filter(|e| leaf.is_none_or(|leaf| leaves(e.metadata.as_ref()).contains(&leaf)))
             .filter_map(|e| {
                 let address = e.endpoint.as_ref()?.address.as_ref()?.socket()?;
                 Some((address, e.load_balancing_weight.unwrap_or(1)))
@@ -164,9 +170,12 @@ impl<'a> Simulator<'a> {
             .collect()
     }
 
-    fn served(&self, cluster: &str) -> Outcome {
-        match self.leaves.get(cluster) {
-            Some((pool, workload)) if !self.endpoints(cluster).is_empty() => {
+    fn served(&self, cluster: &str, leg: Option<&Metadata>) -> Outcome {
+        let subsets = self.resources.clusters.get(cluster).and_then(|c| c.lb_subset_config.as_ref());
+        // Without subsets, what a leg names is ignored.
+        let leaf = leaves(leg).first().copied().filter(|_| subsets.is_some());
+        match self.leaves.get(leaf.unwrap_or(cluster)) {
+            Some((pool, workload)) if !self.endpoints(cluster, leaf).is_empty() => {
                 Outcome::Served(pool.clone(), workload.clone())
             }
             _ => Outcome::Unavailable,
@@ -192,7 +201,7 @@ impl<'a> Simulator<'a> {
         let total: u64 = clusters.iter().map(|c| u64::from(c.weight)).sum();
         let mut out = Distribution::default();
         for cluster in clusters {
-            out.add(self.served(&cluster.name), Share::new(cluster.weight.into(), total));
+            out.add(self.served(&cluster.name, None), Share::new(cluster.weight.into(), total));
         }
         out
     }
@@ -205,7 +214,7 @@ impl<'a> Simulator<'a> {
         let Some(cluster) = udp_cluster(listener, client) else {
             return Distribution::certain(Outcome::Forbidden);
         };
-        let endpoints = self.endpoints(&cluster);
+        let endpoints = self.endpoints(&cluster, None);
         let total: u64 = endpoints.iter().map(|(_, weight)| u64::from(*weight)).sum();
         let mut out = Distribution::default();
         for (address, weight) in endpoints {
@@ -239,6 +248,12 @@ impl Decide for Simulator<'_> {
             Payload::Udp { service, port } => self.udp(request, service, *port),
         }
     }
+}
+
+/// The leaves that metadata names.
+fn leaves(metadata: Option<&Metadata>) -> Vec<&str> {
+    let named = metadata.and_then(|m| m.filter_metadata.get(SUBSET)?.fields.get(LEAF)?.kind.as_ref());
+    named.map(ValueKind::texts).unwrap_or_default()
 }
 
 fn manager(chain: &FilterChain) -> Option<HttpConnectionManager> {
@@ -347,6 +362,9 @@ fn header_matches(header: &HeaderMatcher, view: &View<'_>) -> bool {
     };
     if header.name == ":method" {
         return fits(view.method);
+    }
+    if header.name == ":authority" {
+        return fits(&view.authority);
     }
     let mut lines = view.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&header.name));
     lines.any(|(_, value)| fits(value.trim_matches([' ', '\t'])))

@@ -29,7 +29,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions as TheirOptions;
 use prost::Message;
 use smi_core::backend::{Backend, ProxyTarget};
-use smi_core::compile::{CompileOptions, compile};
+use smi_core::compile::{CompileOptions, Compiled, compile};
 use smi_core::load::{Input, Limits, load};
 use smi_envoy::config::cluster::HttpProtocolOptions;
 use smi_envoy::config::listener::{HttpConnectionManager, LocalRateLimit, TcpProxy, UdpProxy, UdpRoute};
@@ -58,19 +58,28 @@ fn any<Ours: Packed + PartialEq + std::fmt::Debug, Theirs: Message + Default>(
     Some(ours)
 }
 
-#[test]
-fn field_numbers_are_envoys() {
+/// A world that asks for everything.
+fn compiled() -> Compiled {
     let text = include_str!("world.yaml").replace(
         "metadata: {name: cart, namespace: shop}",
         "metadata: {name: cart, namespace: shop, annotations: {mesh.smi-sdk.io/scheme: h2c, mesh.smi-sdk.io/retry-attempts: '3', \
-         mesh.smi-sdk.io/ratelimit-average: '5', mesh.smi-sdk.io/ratelimit-burst: '10'}}",
+         mesh.smi-sdk.io/ratelimit-average: '5', mesh.smi-sdk.io/ratelimit-burst: '10', mesh.smi-sdk.io/max-in-flight: '7', \
+         mesh.smi-sdk.io/circuit-breaker-expression: 'ResponseCodeRatio(500, 600, 0, 600) > 0.5'}}",
     );
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
-    let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+    compile(&world.hub, &world.cluster, &CompileOptions::default())
+}
+
+#[test]
+fn field_numbers_are_envoys() {
+    let compiled = compiled();
     let bootstrap =
         smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node).output.static_bootstrap();
     there_and_back::<Bootstrap, TheirBootstrap>(&bootstrap);
     let mut seen = Vec::new();
+    assert!(
+        bootstrap.static_resources.iter().flat_map(|r| &r.clusters).any(|c| c.outlier_detection.is_some())
+    );
     let resources = bootstrap.static_resources.unwrap();
     for config in resources.clusters.iter().flat_map(|c| c.typed_extension_protocol_options.values()) {
         any::<HttpProtocolOptions, TheirOptions>(config, &mut seen).unwrap();
@@ -120,8 +129,7 @@ fn field_numbers_are_envoys() {
 
 #[test]
 fn field_numbers_of_sidecars_and_of_discovery_are_envoys() {
-    let world = load(&[Input::new("world.yaml", include_str!("world.yaml"))], &Limits::default());
-    let ir = compile(&world.hub, &world.cluster, &CompileOptions::default()).ir;
+    let ir = compiled().ir;
     let mut envoy = Envoy::default();
     envoy.options.sidecar.certificates =
         Certificates::Files { certificate: "own.pem".into(), key: "own.key".into(), trust: "ca.pem".into() };
@@ -146,7 +154,7 @@ fn field_numbers_of_sidecars_and_of_discovery_are_envoys() {
         resources.routes.values().for_each(there_and_back::<_, TheirRoutes>);
         for cluster in resources.clusters.values() {
             there_and_back::<_, TheirCluster>(cluster);
-            if let Some(config) = cluster.transport_socket.as_ref().and_then(|t| t.typed_config.as_ref()) {
+            for config in cluster.sockets().filter_map(|t| t.typed_config.as_ref()) {
                 any::<UpstreamTlsContext, TheirUpstream>(config, &mut seen).unwrap();
             }
         }

@@ -14,24 +14,21 @@
 
 mod live;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::cluster::PodId;
-use smi_core::compile::{CompileOptions, compile};
 use smi_core::eval::{Caller, HttpRequest, Outcome, Payload, Request, eval};
 use smi_core::hub::names::{Namespaced, Port};
-use smi_core::ir::{Ir, ListenerKey};
-use smi_core::load::{Input, Limits, load};
-use smi_envoy::{AppAddress, Certificates, Envoy, EnvoyConfig};
-use smi_xds::identity::{DevIssuer, IdentitySource};
+use smi_core::ir::ListenerKey;
+use smi_xds::identity::DevIssuer;
 
-use live::{Running, curl, folder, free_port, serve, start, visible};
+use live::mesh::Mesh;
+use live::{curl, folder, serve, visible};
 
 /// What only a sidecar has to get right: a binding that tells pods of one account apart, a host condition, names of the cluster.
 const MORE: &str = "
@@ -72,64 +69,8 @@ spec:
   sources: [{kind: IdentityBinding, name: admins}]
 ";
 
-struct Mesh {
-    ir: Ir,
-    folder: PathBuf,
-    issuer: DevIssuer,
-}
-
-impl Mesh {
-    fn new(name: &str) -> Self {
-        let text = include_str!("world.yaml").to_owned() + MORE;
-        let world = load(&[Input::new("world.yaml", text)], &Limits::default());
-        assert!(!world.report.has_errors(), "{:?}", world.report);
-        let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
-        assert!(!compiled.report.has_errors(), "{:?}", compiled.report);
-        let issuer = DevIssuer::new("cluster.local", Duration::from_secs(3600)).unwrap();
-        Self { ir: compiled.ir, folder: folder(name), issuer }
-    }
-
-    /// Writes certificate, key and trust of an identity.
-    fn certificates(&self, id: &str, name: &str) -> [String; 3] {
-        let identity = self.issuer.identity(id).unwrap();
-        let trust = self.issuer.trust();
-        [("crt", &identity.chain), ("key", &identity.key), ("ca", &trust[0].authorities)].map(
-            |(end, text)| {
-                let path = self.folder.join(format!("{name}.{end}"));
-                std::fs::write(&path, text.as_bytes()).unwrap();
-                path.to_str().unwrap().to_owned()
-            },
-        )
-    }
-
-    fn render(&self, pod: &PodId, admin: u16) -> EnvoyConfig {
-        let found = &self.ir.pods[pod];
-        let id = self.ir.identity(&found.workload);
-        let [certificate, key, trust] = self.certificates(id.as_str(), pod.name.name.as_str());
-        let mut backend = Envoy::default();
-        backend.options.admin_port = Some(admin);
-        // All pods share one loopback address here, so applications and outbound listeners are at the pods' own.
-        backend.options.sidecar.app = AppAddress::Pod;
-        backend.options.sidecar.listen = found.addresses[0];
-        backend.options.sidecar.certificates = Certificates::Files { certificate, key, trust };
-        let config = backend.render(&self.ir, &ProxyTarget::Sidecar(pod.clone())).output;
-        assert_eq!(smi_envoy::lint::lint(&config.resources), [], "{pod:?}");
-        config
-    }
-
-    fn start(&self) -> BTreeMap<PodId, Running> {
-        let start_one = |pod: &PodId| {
-            let admin = free_port();
-            let file = self.folder.join(format!("{}.json", pod.name.name));
-            std::fs::write(&file, self.render(pod, admin).static_bootstrap().json().unwrap()).unwrap();
-            start(&file, admin)
-        };
-        self.ir.pods.keys().map(|pod| (pod.clone(), start_one(pod))).collect()
-    }
-
-    fn address(&self, pod: &str) -> IpAddr {
-        self.ir.pods[&PodId::pod(Namespaced::new("shop", pod))].addresses[0]
-    }
+fn mesh(name: &str) -> Mesh {
+    Mesh::new(name, &(include_str!("world.yaml").to_owned() + MORE))
 }
 
 fn validate(file: &Path) {
@@ -144,7 +85,7 @@ fn validate(file: &Path) {
 #[test]
 #[ignore = "needs Envoy"]
 fn every_format_validates() {
-    let mesh = Mesh::new("sidecar-validate");
+    let mesh = mesh("sidecar-validate");
     for pod in mesh.ir.pods.keys() {
         let bootstrap = mesh.render(pod, 1).static_bootstrap();
         let name = |end: &str| mesh.folder.join(format!("{}.{end}", pod.name.name));
@@ -158,7 +99,7 @@ fn every_format_validates() {
 #[test]
 #[ignore = "needs Envoy"]
 fn real_sidecars_decide_as_the_reference() {
-    let mesh = Mesh::new("sidecar-live");
+    let mesh = mesh("sidecar-live");
     serve(&mesh.ir);
     let _running = mesh.start();
     let number = |n| Port::new(n).unwrap();

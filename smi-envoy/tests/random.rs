@@ -69,15 +69,20 @@ proptest! {
     #[ignore = "needs Envoy"]
     fn a_real_envoy_takes_it(text in world()) {
         let envoy = std::env::var_os("SMI_ENVOY").expect("set SMI_ENVOY to Envoy's binary");
-        let file = std::env::temp_dir().join(format!("smi-envoy-random-{}.json", std::process::id()));
+        let file = |end: &str| std::env::temp_dir().join(format!("smi-envoy-random-{}.{end}", std::process::id()));
         for mode in [MeshMode::Enforce, MeshMode::Permissive] {
             // The node proxy and one sidecar: the others are alike.
             for config in rendered(&text, mode).iter().take(2) {
-                std::fs::write(&file, config.static_bootstrap().json().unwrap()).unwrap();
-                let run = Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&file).output().unwrap();
-                prop_assert!(run.status.success(), "{}\n{}", text, String::from_utf8_lossy(&run.stderr));
+                let bootstrap = config.static_bootstrap();
+                std::fs::write(file("pb"), bootstrap.protobuf()).unwrap();
+                std::fs::write(file("json"), bootstrap.json().unwrap()).unwrap();
+                std::fs::write(file("yaml"), bootstrap.yaml().unwrap()).unwrap();
+                for end in ["pb", "json", "yaml"] {
+                    let run = Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(file(end)).output().unwrap();
+                    prop_assert!(run.status.success(), "{}: {}\n{}", end, text, String::from_utf8_lossy(&run.stderr));
+                }
             }
         }
-        std::fs::remove_file(&file).unwrap();
+        ["pb", "json", "yaml"].iter().for_each(|end| std::fs::remove_file(file(end)).unwrap());
     }
 }

@@ -1,11 +1,10 @@
 //! What Envoy starts with.
 
-use std::collections::BTreeMap;
-
 use super::address::Address;
 use super::cluster::Cluster;
 use super::discovery::DynamicResources;
 use super::listener::Listener;
+use super::metadata::Struct;
 use super::tls::Secret;
 use super::types::is_default;
 
@@ -65,26 +64,4 @@ pub struct RuntimeLayer {
     pub name: String,
     #[prost(message, optional, tag = "2")]
     pub static_layer: Option<Struct>,
-}
-
-/// `google.protobuf.Struct`, numbers only.
-#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
-#[serde(transparent)]
-pub struct Struct {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub fields: BTreeMap<String, Value>,
-}
-
-#[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
-#[serde(transparent)]
-pub struct Value {
-    #[prost(oneof = "ValueKind", tags = "2")]
-    pub kind: Option<ValueKind>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof, serde::Serialize)]
-#[serde(untagged)]
-pub enum ValueKind {
-    #[prost(double, tag = "2")]
-    Number(f64),
 }

@@ -5,8 +5,8 @@
 //! Source: the `.proto` files of Envoy 1.40; the field numbers are compared with `envoy-types` by the `cross_check` test.
 //! Absent: every field that no renderer sets.
 //!
-//! - `types`: durations, enums, `Any` · `address` · `matcher` · `route` · `rbac` · `listener` · `cluster` · `tls` · `discovery` ·
-//!   `bootstrap`
+//! - `types`: durations, enums, `Any` · `address` · `matcher` · `metadata` · `route` · `rbac` · `listener` · `cluster` · `limit` ·
+//!   `tls` · `discovery` · `bootstrap`
 
 #![allow(missing_docs, reason = "the names are Envoy's, documented there")]
 
@@ -14,8 +14,10 @@ pub mod address;
 pub mod bootstrap;
 pub mod cluster;
 pub mod discovery;
+pub mod limit;
 pub mod listener;
 pub mod matcher;
+pub mod metadata;
 pub mod rbac;
 pub mod route;
 pub mod tls;

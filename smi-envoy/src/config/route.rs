@@ -2,6 +2,7 @@
 
 use super::Duration;
 use super::matcher::{HeaderMatcher, PerFilter, RegexMatcher};
+use super::metadata::Metadata;
 use super::types::is_default;
 
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
@@ -98,6 +99,9 @@ pub struct ClusterWeight {
     pub name: String,
     #[prost(message, optional, tag = "2")]
     pub weight: Option<u32>,
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata_match: Option<Metadata>,
     #[prost(btree_map = "string, message", tag = "10")]
     #[serde(skip_serializing_if = "is_default")]
     pub typed_per_filter_config: PerFilter,

@@ -1,6 +1,5 @@
 //! What Envoy starts with.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use prost::Message as _;
@@ -9,9 +8,7 @@ use smi_core::backend::ProxyTarget;
 use super::node_id;
 use crate::backend::EnvoyOptions;
 use crate::config::address::{Address, AddressKind, PortSpecifier, Protocol, SocketAddress};
-use crate::config::bootstrap::{
-    Admin, Bootstrap, LayeredRuntime, Node, RuntimeLayer, StaticResources, Struct, Value, ValueKind,
-};
+use crate::config::bootstrap::{Admin, Bootstrap, LayeredRuntime, Node, RuntimeLayer, StaticResources};
 use crate::config::cluster::{
     Cluster, ClusterLoadAssignment, DiscoveryType, Endpoint, LbEndpoint, LocalityEndpoints,
 };
@@ -19,6 +16,7 @@ use crate::config::discovery::{
     ApiConfigSource, ApiType, ApiVersion, ConfigSource, DynamicResources, EnvoyGrpc, GrpcService, GrpcTarget,
 };
 use crate::config::matcher::{StringMatcher, StringPattern};
+use crate::config::metadata::{Struct, ValueKind};
 use crate::config::tls::{
     CommonTlsContext, DataSource, SanType, SubjectAltNameMatcher, TlsCertificate, TransportSocket,
     UpstreamTlsContext, ValidationContext, ValidationContextType,
@@ -69,9 +67,9 @@ pub struct AdsTls {
 /// What every form has.
 pub(super) fn common(target: &ProxyTarget, options: &EnvoyOptions) -> Bootstrap {
     let loopback = |port| Address::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), Protocol::Tcp);
-    let limit = Value { kind: Some(ValueKind::Number(options.max_program_size.into())) };
-    let limits = BTreeMap::from([("re2.max_program_size.error_level".to_owned(), limit)]);
-    let layer = RuntimeLayer { name: "smi".into(), static_layer: Some(Struct { fields: limits }) };
+    let limit = ValueKind::Number(options.max_program_size.into());
+    let limits = Struct::of("re2.max_program_size.error_level", limit);
+    let layer = RuntimeLayer { name: "smi".into(), static_layer: Some(limits) };
     Bootstrap {
         node: Some(Node { id: node_id(target), cluster: "smi".into() }),
         admin: options.admin_port.map(|port| Admin { address: Some(loopback(port)) }),
@@ -111,6 +109,7 @@ fn xds_cluster(server: &AdsServer) -> Cluster {
         port: Some(PortSpecifier::PortValue(server.port.into())),
     };
     let endpoint = LbEndpoint {
+        metadata: None,
         endpoint: Some(Endpoint {
             address: Some(Address { kind: Some(AddressKind::SocketAddress(socket)) }),
         }),

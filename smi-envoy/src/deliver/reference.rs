@@ -36,7 +36,7 @@ pub(super) fn inlined(resources: &Resources) -> StaticResources {
             cluster.r#type = DiscoveryType::Static.into();
             cluster.load_assignment = resources.endpoints.get(&cluster.name).cloned();
         }
-        cluster.transport_socket.iter_mut().for_each(|socket| secrets(socket, bootstrap));
+        cluster.sockets_mut().for_each(|socket| secrets(socket, bootstrap));
         cluster
     });
     StaticResources {
@@ -67,7 +67,7 @@ pub(super) fn cluster(cluster: &Cluster, source: Source<'_>) -> Cluster {
         cluster.eds_cluster_config =
             Some(EdsClusterConfig { eds_config: source(Kind::Endpoint, &cluster.name) });
     }
-    cluster.transport_socket.iter_mut().for_each(|socket| secrets(socket, source));
+    cluster.sockets_mut().for_each(|socket| secrets(socket, source));
     cluster
 }
 

@@ -126,26 +126,15 @@ impl<'a> AccessIndex<'a> {
         Accepted::These { anywhere, at }
     }
 
-    /// Whether a grant for a workload's pods asks for the host.
-    pub(super) fn asks_for_host(&self, workload: &WorkloadId) -> bool {
-        let found = self.ir.workloads.get(workload);
-        let grants = found.into_iter().flat_map(|w| &w.grants).filter_map(|n| self.ir.grants.get(n));
-        let matches = grants.filter_map(|g| g.http.as_ref()).flat_map(|http| match &http.condition {
-            HttpCondition::Any => &[],
-            HttpCondition::AnyOf(matches) => matches.as_slice(),
-        });
-        matches.into_iter().any(|m| m.headers.iter().any(|h| &*h.name == "host"))
-    }
-
-    /// Access to a port of a workload's pods, as configuration of the access filter. `host`: the name by which they were called; `None`:
-    /// one that no service has.
+    /// Access to a port of a workload's pods, as configuration of the access filter. `names`: those by which
+    /// they can be called.
     // SPEC: S22, S24, S31 — the union of all grants is one set of policies.
     pub(super) fn http(
         &self,
         mode: Mode,
         workload: Option<&WorkloadId>,
         port: Port,
-        host: Option<&str>,
+        names: &BTreeSet<String>,
     ) -> Any {
         let found = workload.and_then(|id| self.ir.workloads.get(id));
         let mut policies = BTreeMap::new();
@@ -156,7 +145,7 @@ impl<'a> AccessIndex<'a> {
             let permissions: Vec<Permission> = match &http.condition {
                 HttpCondition::Any => vec![PermissionRule::Any(true).into()],
                 HttpCondition::AnyOf(matches) => {
-                    matches.iter().filter_map(|m| condition::permission(m, host)).collect()
+                    matches.iter().filter_map(|m| condition::permission(m, names)).collect()
                 }
             };
             let principals = self.principals(grant);

@@ -1,7 +1,9 @@
 //! HTTP matches → route matches and permissions.
 //!
-//! `host` is compared in lower case and without port (S7), which Envoy's header matchers cannot do. Every name of a service has a virtual
-//! host of its own, so what a pattern says about it is known here.
+//! `host` is compared in lower case (S7), which Envoy's header matchers cannot do for any pattern. The names by which a service can be
+//! called are known, so a pattern becomes the list of those that it matches, in whatever case; ports and trailing dots are gone by then.
+
+use std::collections::BTreeSet;
 
 use smi_core::ir::pattern::{Anchor, Lowered};
 use smi_core::ir::{HttpMatch, Methods, Pattern};
@@ -36,8 +38,8 @@ fn lowered(pattern: &Pattern) -> Option<StringMatcher> {
     }))
 }
 
-/// The methods and headers of a match; `None` when the host does not fit, and nothing can match.
-fn headers(m: &HttpMatch, host: Option<&str>) -> Option<Vec<HeaderMatcher>> {
+/// The methods and headers of a match; `None` when none of the service's names fits, and nothing can match.
+fn headers(m: &HttpMatch, names: &BTreeSet<String>) -> Option<Vec<HeaderMatcher>> {
     let header = |name: &str, value| HeaderMatcher { name: name.to_owned(), value: Some(value) };
     let mut out = Vec::new();
     if let Methods::Only(methods) = &m.methods {
@@ -50,9 +52,14 @@ fn headers(m: &HttpMatch, host: Option<&str>) -> Option<Vec<HeaderMatcher>> {
     }
     for h in &m.headers {
         if &*h.name == "host" {
-            if !host.is_some_and(|host| h.value.is_match(host.as_bytes())) {
+            let fitting = names.iter().filter(|name| h.value.is_match(name.as_bytes()));
+            let fitting: Vec<String> = fitting.map(|name| escape(name)).collect();
+            if fitting.is_empty() {
                 return None;
             }
+            let regex = format!("(?i:{})", fitting.join("|"));
+            let matcher = string(StringPattern::SafeRegex(RegexMatcher { regex }));
+            out.push(header(":authority", HeaderMatch::StringMatch(matcher)));
             continue;
         }
         let value = match lowered(&h.value) {
@@ -65,10 +72,10 @@ fn headers(m: &HttpMatch, host: Option<&str>) -> Option<Vec<HeaderMatcher>> {
     Some(out)
 }
 
-/// Methods hold none of RE2's special characters but these (RFC 9110 tokens).
-fn escape(method: &str) -> String {
-    let mut out = String::with_capacity(method.len());
-    for c in method.chars() {
+/// A method or a name, neither of which holds a character beyond ASCII, as an expression.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         if !c.is_ascii_alphanumeric() && c != '_' && c != '-' {
             out.push('\\');
         }
@@ -78,14 +85,14 @@ fn escape(method: &str) -> String {
 }
 
 /// As the condition of a route; `None`: it never applies.
-pub(super) fn route_match(m: &HttpMatch, host: Option<&str>) -> Option<RouteMatch> {
+pub(super) fn route_match(m: &HttpMatch, names: &BTreeSet<String>) -> Option<RouteMatch> {
     let path = match m.path.as_ref().map(|p| (p, p.lowered())) {
         None | Some((_, Lowered::Any)) => PathSpecifier::Prefix("/".into()),
         Some((_, Lowered::Exact(text))) => PathSpecifier::Path(text.to_string()),
         Some((_, Lowered::Prefix(text))) => PathSpecifier::Prefix(text.to_string()),
         Some((p, Lowered::Regex(portable))) => PathSpecifier::SafeRegex(regex(p, portable)),
     };
-    Some(RouteMatch { path: Some(path), headers: headers(m, host)? })
+    Some(RouteMatch { path: Some(path), headers: headers(m, names)? })
 }
 
 /// Every request.
@@ -101,9 +108,9 @@ pub(super) fn bad_escape() -> RouteMatch {
 }
 
 /// As a permission; `None`: it never applies.
-pub(super) fn permission(m: &HttpMatch, host: Option<&str>) -> Option<Permission> {
+pub(super) fn permission(m: &HttpMatch, names: &BTreeSet<String>) -> Option<Permission> {
     let path = m.path.as_ref().and_then(lowered).map(url_path);
-    let headers = headers(m, host)?.into_iter().map(|h| PermissionRule::Header(h).into());
+    let headers = headers(m, names)?.into_iter().map(|h| PermissionRule::Header(h).into());
     Some(all(path.into_iter().chain(headers).collect()))
 }
 

@@ -1,7 +1,10 @@
 //! HTTP service ports → virtual hosts, and the listener they share.
 
+use std::collections::BTreeSet;
+
 use smi_core::ir::{EncodedSlashes, ListenerKey, RateLimit, RouteCondition, Scheme, TrafficPolicy};
 
+use super::joint::Joint;
 use super::sidecar::Reach;
 use super::{At, Output, RATE_LIMIT, RBAC, access, condition, leaf};
 use crate::config::address::Address;
@@ -20,36 +23,40 @@ use crate::config::{Any, Duration};
 use crate::resources::Kind;
 
 impl Output<'_> {
-    /// One virtual host per service, or per name of it when routes or access depend on that.
+    /// One virtual host per service: what counts in it counts for the service port, by whatever name it was called.
     pub(super) fn http_port(&mut self, at: &At<'_>, scheme: Scheme) {
         let listener = ListenerKey::Http(at.number).to_string();
         self.resources.made_of(Kind::Route, &listener, &at.origins(self.ir));
-        for domains in self.names(at) {
-            let Some(host) = domains.first().cloned() else { continue };
-            let mut routes = vec![answer("bad-escape", condition::bad_escape(), 400)];
-            for (place, route) in at.port.routes.iter().enumerate() {
-                let matches: Vec<RouteMatch> = match &route.condition {
-                    RouteCondition::Everything => vec![condition::everything()],
-                    RouteCondition::AnyOf(matches) => {
-                        matches.iter().filter_map(|m| condition::route_match(m, Some(&host))).collect()
-                    }
-                };
-                let clusters = self.weighted(at, route, scheme, &host);
-                for (number, route_match) in matches.into_iter().enumerate() {
-                    let name = format!("{place}.{number}");
-                    routes.push(match &clusters {
-                        Some(clusters) => to_clusters(name, route_match, clusters.clone(), &at.port.policy),
-                        None => answer(&name, route_match, 503),
-                    });
+        let names = self.names(at);
+        let Some(name) = names.first().cloned() else { return };
+        let mut routes = vec![answer("bad-escape", condition::bad_escape(), 400)];
+        let mut joint = self.joint(at);
+        for (place, route) in at.port.routes.iter().enumerate() {
+            let matches: Vec<RouteMatch> = match &route.condition {
+                RouteCondition::Everything => vec![condition::everything()],
+                RouteCondition::AnyOf(matches) => {
+                    matches.iter().filter_map(|m| condition::route_match(m, &names)).collect()
                 }
-            }
-            let typed_per_filter_config = match &at.port.policy.rate_limit {
-                Some((limit, _)) => PerFilter::from([(RATE_LIMIT.to_owned(), rate_limit(limit))]),
-                None => PerFilter::new(),
             };
-            let vhost = VirtualHost { name: host, domains, routes, typed_per_filter_config };
-            self.hosts.entry(at.number).or_default().push(vhost);
+            let clusters = self.weighted(at, route, scheme, &names, joint.as_mut());
+            for (number, route_match) in matches.into_iter().enumerate() {
+                let name = format!("{place}.{number}");
+                routes.push(match &clusters {
+                    Some(clusters) => to_clusters(name, route_match, clusters.clone(), &at.port.policy),
+                    None => answer(&name, route_match, 503),
+                });
+            }
         }
+        if let Some(joint) = joint {
+            self.joint_clusters(at, joint);
+        }
+        let typed_per_filter_config = match &at.port.policy.rate_limit {
+            Some((limit, _)) => PerFilter::from([(RATE_LIMIT.to_owned(), rate_limit(limit))]),
+            None => PerFilter::new(),
+        };
+        let domains = names.into_iter().collect();
+        let vhost = VirtualHost { name, domains, routes, typed_per_filter_config };
+        self.hosts.entry(at.number).or_default().push(vhost);
     }
 
     fn weighted(
@@ -57,7 +64,8 @@ impl Output<'_> {
         at: &At<'_>,
         route: &smi_core::ir::Route,
         scheme: Scheme,
-        host: &str,
+        names: &BTreeSet<String>,
+        mut joint: Option<&mut Joint>,
     ) -> Option<Vec<ClusterWeight>> {
         if scheme == Scheme::Https {
             return None;
@@ -69,17 +77,25 @@ impl Output<'_> {
         let mut out = Vec::new();
         for leaf in leaves {
             let reach = self.reach(at, &leaf);
-            let name = self.leaf_cluster(at, &leaf, leaf::spoken(scheme), reach);
+            let spoken = leaf::spoken(scheme);
+            let (name, metadata_match) = match joint.as_deref_mut().filter(|_| reach != Reach::Refused) {
+                Some(joint) => {
+                    let (name, leaf) = joint.add(at, &leaf, spoken, self.way(&leaf, spoken, reach));
+                    (name, Some(leaf))
+                }
+                None => (self.leaf_cluster(at, &leaf, spoken, reach), None),
+            };
             let rbac = match (reach, leaf.at) {
                 (Reach::Here, Some((workload, port))) => {
-                    self.access.http(at.service.mode, workload, port, Some(host))
+                    self.access.http(at.service.mode, workload, port, names)
                 }
                 (Reach::Refused, _) => access::nobody(),
                 // Somebody else decides; or nobody is there to refuse, and the share fails whoever asks (S20).
                 (Reach::Here | Reach::There | Reach::Clear, _) => access::anybody(),
             };
             let typed_per_filter_config = PerFilter::from([(RBAC.to_owned(), rbac)]);
-            out.push(ClusterWeight { name, weight: Some(leaf.weight), typed_per_filter_config });
+            let weight = Some(leaf.weight);
+            out.push(ClusterWeight { name, weight, metadata_match, typed_per_filter_config });
         }
         Some(out)
     }
@@ -126,7 +142,8 @@ fn rate_limit(limit: &RateLimit) -> Any {
         stat_prefix: "rate_limit".into(),
         token_bucket: Some(TokenBucket {
             max_tokens: limit.burst,
-            tokens_per_fill: Some(limit.average.min(limit.burst)),
+            // Filled little by little, so that it may be more than the bucket holds.
+            tokens_per_fill: Some(limit.average),
             fill_interval: Some(Duration::from_ms(1000)),
         }),
         filter_enabled: always(),

@@ -121,34 +121,22 @@ impl<'a> Output<'a> {
         let (port, spoken) = served;
         let cluster = self.app(own, served, address);
         let name = format!("inbound/{address}/{port}/{spoken}");
-        let routes = || {
-            let leg = ClusterWeight {
-                name: cluster.clone(),
-                weight: Some(1),
-                typed_per_filter_config: PerFilter::new(),
-            };
-            vec![
+        let leg = ClusterWeight { name: cluster, weight: Some(1), ..ClusterWeight::default() };
+        let vhost = VirtualHost {
+            name: "*".into(),
+            domains: vec!["*".into()],
+            routes: vec![
                 http::answer("bad-escape", condition::bad_escape(), 400),
                 http::to_clusters("app".into(), condition::everything(), vec![leg], &Default::default()),
-            ]
-        };
-        let vhost = |access: &access::AccessIndex<'_>, name: &str, host: Option<&str>| VirtualHost {
-            name: name.to_owned(),
-            domains: vec![name.to_owned()],
-            routes: routes(),
+            ],
             // SPEC: S22 — the union of all grants, for whatever path; never on a route, where the first of two overlapping ones would
             // hide the other's grants.
             typed_per_filter_config: PerFilter::from([(
                 RBAC.to_owned(),
-                access.http(Mode::Enforce, Some(own.workload), port, host),
+                self.access.http(Mode::Enforce, Some(own.workload), port, names),
             )]),
         };
-        // SPEC: S7 — what a match says about the host is known per name. A host that no service has fits no such match.
-        let mut virtual_hosts = Vec::new();
-        if self.access.asks_for_host(own.workload) {
-            virtual_hosts.extend(names.iter().map(|name| vhost(&self.access, name, Some(name))));
-        }
-        virtual_hosts.push(vhost(&self.access, "*", None));
+        let virtual_hosts = vec![vhost];
         self.resources.made_of(Kind::Route, &name, &self.own_origins(own));
         self.resources.routes.insert(name.clone(), RouteConfiguration { name: name.clone(), virtual_hosts });
         FilterChain {
@@ -210,8 +198,7 @@ impl<'a> Output<'a> {
             }
             let cluster = self.app(own, (port, "http"), address);
             let name = format!("probe/{address}/{port}");
-            let leg =
-                ClusterWeight { name: cluster, weight: Some(1), typed_per_filter_config: PerFilter::new() };
+            let leg = ClusterWeight { name: cluster, weight: Some(1), ..ClusterWeight::default() };
             let host = VirtualHost {
                 name: "*".into(),
                 domains: vec!["*".into()],

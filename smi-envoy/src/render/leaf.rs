@@ -16,6 +16,7 @@ use crate::config::cluster::{
     Http2ProtocolOptions, HttpProtocolOptions, LbEndpoint, LocalityEndpoints,
 };
 use crate::config::discovery::ConfigSource;
+use crate::config::limit::{CircuitBreakers, Thresholds};
 use crate::config::{Any, Duration};
 
 /// Endpoints that are alike; `at` is `None` for a leg without ready endpoints, whose share fails (S20).
@@ -109,8 +110,19 @@ pub(super) fn cluster(name: &str, h2c: bool) -> Cluster {
         r#type: DiscoveryType::Eds.into(),
         eds_cluster_config: Some(EdsClusterConfig { eds_config: Some(ConfigSource::ads()) }),
         connect_timeout: Some(Duration::from_ms(5000)),
+        circuit_breakers: Some(CircuitBreakers { thresholds: vec![unlimited()] }),
         typed_extension_protocol_options: if h2c { http2_options() } else { BTreeMap::new() },
         ..Cluster::default()
+    }
+}
+
+/// No limit that nobody asked for: Envoy's own would refuse the 1025th connection, and a fourth retry at a time.
+pub(super) fn unlimited() -> Thresholds {
+    Thresholds {
+        max_connections: Some(u32::MAX),
+        max_pending_requests: Some(u32::MAX),
+        max_requests: Some(u32::MAX),
+        max_retries: Some(u32::MAX),
     }
 }
 
@@ -133,6 +145,7 @@ pub(super) fn assignment(
     let lb_endpoints: Vec<LbEndpoint> = endpoints
         .map(|(address, load_balancing_weight)| LbEndpoint {
             endpoint: Some(Endpoint { address: Some(Address::new(address, transport)) }),
+            metadata: None,
             load_balancing_weight,
         })
         .collect();

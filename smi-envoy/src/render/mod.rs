@@ -7,12 +7,15 @@
 //! A sidecar routes alike, and leaves access to the sidecars of the pods that it picks.
 //!
 //! - `access`: grants → RBAC · `condition`: matches · `leaf`: exact weights and clusters · `http`, `opaque`: listeners
+//! - `joint`: one cluster for what is limited as a whole · `breaker`: circuit breakers
 //! - `sidecar`: whose it is, and how others are reached · `tls`: mTLS between sidecars · `inbound`: who may call its pod
 
 mod access;
+mod breaker;
 mod condition;
 mod http;
 mod inbound;
+mod joint;
 mod leaf;
 mod opaque;
 mod sidecar;
@@ -41,6 +44,7 @@ use crate::config::route::VirtualHost;
 use crate::deliver::EnvoyConfig;
 use crate::resources::{Kind, Resources};
 
+pub(crate) use joint::{LEAF, SUBSET};
 #[cfg(feature = "sim")]
 pub(crate) use leaf::cluster_name;
 pub(crate) use leaf::http2_options;
@@ -178,12 +182,7 @@ impl Output<'_> {
             self.find(codes::NOT_RENDERED, &at.service.origin, message);
             return;
         };
-        if let Some((limit, origin)) = at.port.policy.rate_limit.as_ref().filter(|(l, _)| l.burst < l.average)
-        {
-            let message =
-                format!("the average of {} is lowered to the burst of {}", limit.average, limit.burst);
-            self.find(codes::RATE_APPROXIMATED, origin, message);
-        }
+        self.report_breaker(at);
         let address = Address::new(listen, transport);
         match at.port.protocol {
             Protocol::Http(scheme) => self.http_port(at, scheme),

@@ -3,6 +3,7 @@
 //! A sidecar routes for its own application and decides who may call it. Who may call others is decided by theirs, with one exception: a
 //! share that is refused whatever is asked is refused at once, so that a sidecar gets no endpoints that it cannot use.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use smi_core::cluster::PodId;
@@ -15,6 +16,7 @@ use super::{At, Output};
 use crate::backend::{Certificates, EnvoyOptions};
 use crate::config::address::{Protocol as Transport, SocketAddress};
 use crate::config::cluster::BindConfig;
+use crate::config::tls::TransportSocket;
 use crate::resources::Resources;
 
 /// The cluster without endpoints, where shares go that fail.
@@ -37,6 +39,21 @@ impl<'a> Own<'a> {
         Some(Self { workload: &found.workload, addresses: &found.addresses, secrets, options })
     }
 
+    /// Connections come from the pod's own address, by which bindings know it (S28), also where the system would choose another.
+    pub(super) fn source<'e>(
+        &self,
+        endpoints: impl IntoIterator<Item = &'e SocketAddr>,
+    ) -> Option<BindConfig> {
+        let mut endpoints = endpoints.into_iter();
+        let v4 = endpoints.next()?.is_ipv4();
+        if endpoints.any(|e| e.is_ipv4() != v4) {
+            return None;
+        }
+        let own = self.addresses.iter().find(|a| a.is_ipv4() == v4)?;
+        let source = SocketAddress::new(SocketAddr::new(*own, 0), Transport::Tcp);
+        Some(BindConfig { source_address: Some(source) })
+    }
+
     /// Puts the pod's secrets in, or says that somebody else delivers them.
     pub(super) fn add_secrets(&self, resources: &mut Resources) {
         match &self.options.sidecar.certificates {
@@ -51,6 +68,23 @@ impl<'a> Own<'a> {
             }
         }
     }
+}
+
+/// How endpoints are connected to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Way {
+    pub(super) endpoints: Vec<SocketAddr>,
+    /// Who answers there; none: whoever does, in clear.
+    pub(super) peer: Option<Peer>,
+    pub(super) source: Option<BindConfig>,
+}
+
+/// A port of pods of one identity.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Peer {
+    /// Tells it from others.
+    pub(super) name: String,
+    pub(super) socket: TransportSocket,
 }
 
 /// How a leaf is reached, and who decides about access to it.
@@ -94,6 +128,22 @@ impl Output<'_> {
         found.mode == Mode::Enforce && !granted && !found.probes.iter().any(|probe| probe.port == port)
     }
 
+    /// How this proxy connects to a leaf's endpoints.
+    pub(super) fn way(&self, leaf: &Leaf<'_>, spoken: &str, reach: Reach) -> Way {
+        let mut way = Way { endpoints: leaf.endpoints.clone(), peer: None, source: None };
+        if let (Reach::There, Some(own), Some((Some(workload), port))) = (reach, &self.own, leaf.at) {
+            let name = tls::server_name(port, spoken);
+            let identity: SpiffeId = self.ir.identity(workload);
+            way.peer = Some(Peer {
+                socket: own.secrets.upstream(name.clone(), &identity),
+                name: format!("{name} {identity}"),
+            });
+            way.endpoints.iter_mut().for_each(|e| e.set_port(own.options.sidecar.inbound_port));
+            way.source = own.source(&way.endpoints);
+        }
+        way
+    }
+
     /// Adds the cluster of a leaf and gives its name.
     pub(super) fn leaf_cluster(
         &mut self,
@@ -106,15 +156,11 @@ impl Output<'_> {
             return self.closed_cluster();
         }
         let name = leaf.name(spoken);
+        let way = self.way(leaf, spoken, reach);
         let mut cluster = leaf::cluster(&name, spoken == "h2c");
-        let mut endpoints = leaf.endpoints.clone();
-        if let (Reach::There, Some(own), Some((Some(workload), port))) = (reach, &self.own, leaf.at) {
-            let peer: SpiffeId = self.ir.identity(workload);
-            cluster.transport_socket = Some(own.secrets.upstream(tls::server_name(port, spoken), &peer));
-            endpoints.iter_mut().for_each(|e| e.set_port(own.options.sidecar.inbound_port));
-            cluster.upstream_bind_config = bind(own.addresses, &endpoints);
-        }
-        let endpoints = endpoints.into_iter().map(|e| (e, None));
+        cluster.transport_socket = way.peer.map(|peer| peer.socket);
+        cluster.upstream_bind_config = way.source;
+        let endpoints = way.endpoints.into_iter().map(|e| (e, None));
         let assignment = leaf::assignment(&name, endpoints, Transport::Tcp);
         self.add_cluster(cluster, assignment, [&at.service.origin]);
         name
@@ -126,17 +172,14 @@ impl Output<'_> {
         CLOSED.to_owned()
     }
 
-    /// The names of a service, by groups for which routes are the same.
+    /// The names of a service, for callers of this proxy.
     // SPEC: S37 — in a sidecar also by its cluster names and ClusterIP; the bare name is the caller's own namespace's.
-    pub(super) fn names(&self, at: &At<'_>) -> Vec<Vec<String>> {
+    pub(super) fn names(&self, at: &At<'_>) -> BTreeSet<String> {
         let mut names = self.mesh_names(at);
         if let Some(own) = &self.own {
             names.extend(self.cluster_names(at, Some(&own.workload.namespace)));
         }
-        names.sort();
-        names.dedup();
-        let host = at.matches(self.ir).iter().any(|m| m.headers.iter().any(|h| &*h.name == "host"));
-        if host { names.into_iter().map(|name| vec![name]).collect() } else { vec![names] }
+        names.into_iter().collect()
     }
 
     fn mesh_names(&self, at: &At<'_>) -> Vec<String> {
@@ -186,14 +229,4 @@ impl Output<'_> {
         let address = if self.own.is_some() { options.sidecar.listen } else { options.listen };
         Some(SocketAddr::new(address, port.get()))
     }
-}
-
-/// Connections come from the pod's own address, by which bindings know it (S28), also where the system would choose another.
-fn bind(own: &[IpAddr], endpoints: &[SocketAddr]) -> Option<BindConfig> {
-    let first = endpoints.first()?;
-    if endpoints.iter().any(|e| e.is_ipv4() != first.is_ipv4()) {
-        return None;
-    }
-    let own = own.iter().find(|a| a.is_ipv4() == first.is_ipv4())?;
-    Some(BindConfig { source_address: Some(SocketAddress::new(SocketAddr::new(*own, 0), Transport::Tcp)) })
 }

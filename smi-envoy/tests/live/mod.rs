@@ -9,6 +9,9 @@
     reason = "a test, of which each uses a part"
 )]
 
+pub(crate) mod app;
+pub(crate) mod mesh;
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};

@@ -1,0 +1,325 @@
+//! What a Service's annotations ask for (S34) holds at a real Envoy. Needs `SMI_ENVOY` (the binary) and `curl`; binds loopback addresses
+//! as pods.
+//!
+//! Every test takes a node proxy and, where the settings hold there too, the sidecar of the caller.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test"
+)]
+
+mod live;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use smi_core::backend::{Backend, ProxyTarget};
+use smi_core::compile::{CompileOptions, compile};
+use smi_core::diag::Report;
+use smi_core::hub::names::Port;
+use smi_core::ir::{Ir, ListenerKey};
+use smi_core::load::{Input, Limits, load};
+use smi_envoy::Envoy;
+
+use live::app::App;
+use live::mesh::Mesh;
+use live::{Running, curl, folder, free_port, start};
+
+/// A world of pods at addresses below `127.0.<net>`, whose accounts are called as they are.
+struct World {
+    net: u8,
+    text: String,
+}
+
+impl World {
+    fn new(net: u8) -> Self {
+        Self { net, text: String::new() }.pod("web", 1)
+    }
+
+    fn at(&self, host: u8) -> IpAddr {
+        IpAddr::from([127, 0, self.net, host])
+    }
+
+    /// A pod of an account of this name, at port 8080.
+    fn pod(self, name: &str, host: u8) -> Self {
+        let at = self.at(host);
+        self.more(&format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}-{host}, namespace: shop, labels: {{app: {name}, all: pods}}}}\n\
+             spec: {{serviceAccountName: {name}, containers: [{{name: app, ports: [{{name: http, containerPort: 8080}}]}}]}}\n\
+             status: {{phase: Running, podIP: {at}, conditions: [{{type: Ready, status: 'True'}}]}}\n"
+        ))
+    }
+
+    /// A service of the account's pods, and everything that `web` may ask of them.
+    fn service(self, name: &str, annotations: &[(&str, &str)]) -> Self {
+        let annotations: Vec<String> =
+            annotations.iter().map(|(key, value)| format!("mesh.smi-sdk.io/{key}: '{value}'")).collect();
+        let annotations = annotations.join(", ");
+        self.more(&format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop, annotations: {{{annotations}}}}}\n\
+             spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: http}}]}}\n"
+        ))
+        .grant(name, "all")
+    }
+
+    fn grant(self, account: &str, rule: &str) -> Self {
+        self.more(&format!(
+            "apiVersion: access.smi-spec.io/v1alpha3\nkind: TrafficTarget\nmetadata: {{name: {account}-{rule}, namespace: shop}}\n\
+             spec:\n  destination: {{kind: ServiceAccount, name: {account}, namespace: shop}}\n\
+             \x20 rules: [{{kind: HTTPRouteGroup, name: {rule}}}]\n  sources: [{{kind: ServiceAccount, name: web, namespace: shop}}]\n"
+        ))
+    }
+
+    fn more(mut self, text: &str) -> Self {
+        self.text += "---\n";
+        self.text += text;
+        self
+    }
+
+    fn compiled(&self) -> Ir {
+        let text = format!(
+            "apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\nmetadata: {{name: all, namespace: shop}}\n\
+             spec: {{matches: [{{name: all}}]}}\n{}",
+            self.text
+        );
+        let world = load(&[Input::new("world.yaml", text)], &Limits::default());
+        assert!(!world.report.has_errors(), "{:?}", world.report);
+        let mut options = CompileOptions::default();
+        options.settings.mesh_domains = vec!["mesh".into(), "maesh".into()];
+        let compiled = compile(&world.hub, &world.cluster, &options);
+        assert!(!compiled.report.has_errors(), "{:?}", compiled.report);
+        compiled.ir
+    }
+
+    /// An Envoy for the node, and one as `web`'s sidecar with those of all others.
+    fn start(&self, name: &str) -> (Proxy, Proxy) {
+        let ir = self.compiled();
+        let port = ir.listeners.entries[&ListenerKey::Http(Port::new(80).unwrap())].get();
+        let admin = free_port();
+        let mut backend = Envoy::default();
+        // No pod's address.
+        backend.options.listen = self.at(254);
+        backend.options.admin_port = Some(admin);
+        let rendered = backend.render(&ir, &ProxyTarget::Node);
+        assert_eq!(smi_envoy::lint::lint(&rendered.output.resources), []);
+        let file = folder(name).join("node.json");
+        std::fs::write(&file, rendered.output.static_bootstrap().json().unwrap()).unwrap();
+        let node = Proxy {
+            caller: self.at(1),
+            at: SocketAddr::new(self.at(254), port),
+            admin,
+            report: rendered.report,
+            _running: vec![start(&file, admin)],
+        };
+        let mesh = Mesh::of(ir, name);
+        let running = mesh.start().into_values().collect();
+        let sidecar = Proxy {
+            caller: self.at(1),
+            at: SocketAddr::new(self.at(1), port),
+            admin: 0,
+            report: Report::new(),
+            _running: running,
+        };
+        (node, sidecar)
+    }
+}
+
+/// An Envoy that `web` calls through.
+struct Proxy {
+    caller: IpAddr,
+    at: SocketAddr,
+    admin: u16,
+    report: Report,
+    _running: Vec<Running>,
+}
+
+impl Proxy {
+    /// `200 pod 127.0.0.1`, or another status.
+    fn ask(&self, host: &str, path: &str) -> String {
+        let (from, host) = (self.caller.to_string(), format!("Host: {host}"));
+        let url = format!("http://{}{path}", self.at);
+        let answer =
+            curl(&["--max-time", "5", "--interface", &from, "-H", &host, "-w", "\n%{http_code}", &url]);
+        let (body, status) = answer.rsplit_once('\n').unwrap();
+        if status == "200" { format!("200 {body}") } else { status.to_owned() }
+    }
+
+    /// Answers to as many at the same time, without the pods' addresses.
+    fn at_once(&self, count: usize, ask: impl Fn(usize) -> String + Sync) -> BTreeMap<String, usize> {
+        let mut out = BTreeMap::new();
+        let answers: Vec<String> = std::thread::scope(|scope| {
+            let ask = &ask;
+            let all: Vec<_> = (0..count).map(|n| scope.spawn(move || ask(n))).collect();
+            all.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for answer in answers {
+            *out.entry(answer.chars().take(3).collect()).or_insert(0) += 1;
+        }
+        out
+    }
+
+    fn codes(&self) -> Vec<&str> {
+        self.report.diagnostics.iter().map(|d| d.code.id).collect()
+    }
+}
+
+const SPLIT: &str = "apiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\nmetadata: {name: split, namespace: shop}\n\
+     spec: {service: busy, backends: [{service: one, weight: 1}, {service: two, weight: 1}]}\n";
+
+#[test]
+#[ignore = "needs Envoy"]
+fn one_request_more_than_the_limit_is_refused() {
+    let world = World::new(61)
+        .pod("one", 11)
+        .pod("two", 12)
+        .service("one", &[])
+        .service("two", &[])
+        .service("busy", &[("max-in-flight", "3")])
+        .more(SPLIT);
+    let apps = [11, 12].map(|host| App::serve(SocketAddr::new(world.at(host), 8080)));
+    let (node, sidecar) = world.start("in-flight");
+    assert_eq!(node.codes(), Vec::<&str>::new());
+    for proxy in [&node, &sidecar] {
+        // By whichever name, to whichever backend: the limit is the service port's.
+        let names = ["busy.shop.mesh", "BUSY.shop.maesh:80"];
+        let slow = |n: usize| proxy.ask(names[n % 2], "/slow");
+        for count in [3, 4, 10] {
+            let mut expected = BTreeMap::from([("200".to_owned(), 3)]);
+            if count > 3 {
+                expected.insert("503".to_owned(), count - 3);
+            }
+            assert_eq!(proxy.at_once(count, slow), expected, "{count}");
+        }
+        // Nobody else's requests count, and nobody else is limited.
+        let mixed = |n: usize| proxy.ask(["busy.shop.mesh", "one.shop.mesh"][n % 2], "/slow");
+        assert_eq!(proxy.at_once(6, mixed), BTreeMap::from([("200".to_owned(), 6)]));
+        // The limit is no limit of the rate.
+        (0..8).for_each(|_| assert!(proxy.ask("busy.shop.mesh", "/").starts_with("200")));
+    }
+    assert!(apps.iter().all(|app| app.seen() > 10), "both backends are called");
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_rate_limit_is_the_service_ports() {
+    let hosted = "apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\nmetadata: {name: hosted, namespace: shop}\n\
+         spec: {matches: [{name: hosted, pathRegex: /, headers: [{host: 'rated.*'}]}]}\n";
+    let world = World::new(62)
+        .pod("rated", 11)
+        .pod("fast", 12)
+        .service("rated", &[("ratelimit-average", "1"), ("ratelimit-burst", "8")])
+        .service("fast", &[("ratelimit-average", "40"), ("ratelimit-burst", "2")])
+        .grant("rated", "hosted")
+        .more(hosted);
+    let _apps = [11, 12].map(|host| App::serve(SocketAddr::new(world.at(host), 8080)));
+    let (node, sidecar) = world.start("rate");
+    assert_eq!(node.codes(), Vec::<&str>::new());
+    for proxy in [&node, &sidecar] {
+        let began = Instant::now();
+        let names = [
+            "rated.shop.mesh",
+            "RATED.shop.mesh",
+            "rated.shop.maesh:80",
+            "rated.shop.mesh.",
+            "Rated.Shop.Maesh:99",
+        ];
+        let answers: Vec<String> = (0..36).map(|n| proxy.ask(names[n % names.len()], "/")).collect();
+        let served = answers.iter().filter(|a| a.starts_with("200")).count();
+        let most = 8 + usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+        assert!((8..=most).contains(&served), "{served} of 36, {answers:?}");
+        assert!(answers.iter().all(|a| a.starts_with("200") || a == "429"), "{answers:?}");
+        // More per second than at once.
+        let began = Instant::now();
+        let mut served = 0;
+        while began.elapsed() < Duration::from_secs(3) {
+            served += proxy.at_once(4, |_| proxy.ask("fast.shop.mesh", "/")).get("200").copied().unwrap_or(0);
+        }
+        let most = 2 + 40 * (usize::try_from(began.elapsed().as_secs()).unwrap() + 1);
+        assert!((60..=most).contains(&served), "{served}, at most {most}");
+    }
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_pod_that_fails_is_left_out_for_a_while() {
+    let world = World::new(63)
+        .pod("worn", 11)
+        .pod("worn", 12)
+        .service("worn", &[("circuit-breaker-expression", "ResponseCodeRatio(500, 600, 0, 600) > 0.25")])
+        .pod("gone", 13)
+        .pod("gone", 14)
+        .service("gone", &[("circuit-breaker-expression", "NetworkErrorRatio() > 0.5")]);
+    let apps = [11, 12, 14].map(|host| App::serve(SocketAddr::new(world.at(host), 8080)));
+    let (node, sidecar) = world.start("breaker");
+    assert_eq!(node.codes(), ["SMI1105", "SMI1105"]);
+    for proxy in [&node, &sidecar] {
+        let until = |host: &str, wanted: &str| {
+            let began = Instant::now();
+            // As often as it takes to see that no other answer comes.
+            let mut same = 0;
+            while same < 12 {
+                same = if proxy.ask(host, "/") == wanted { same + 1 } else { 0 };
+                assert!(began.elapsed() < Duration::from_secs(20), "{host} does not get {wanted}");
+            }
+            began.elapsed()
+        };
+        assert_eq!(proxy.ask("worn.shop.mesh", "/").len(), "200 pod 127.0.63.11".len());
+        apps[0].fail(true);
+        until("worn.shop.mesh", &format!("200 pod {}", world.at(12)));
+        // All fail: the service does not answer, and pods get no requests.
+        apps[1].fail(true);
+        until("worn.shop.mesh", "503");
+        let seen = apps[0].seen() + apps[1].seen();
+        (0..10).for_each(|_| assert_eq!(proxy.ask("worn.shop.mesh", "/"), "503"));
+        assert_eq!(apps[0].seen() + apps[1].seen(), seen);
+        // They are tried again.
+        apps[0].fail(false);
+        apps[1].fail(false);
+        let began = Instant::now();
+        while !proxy.ask("worn.shop.mesh", "/").starts_with("200") {
+            assert!(began.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        if proxy.admin != 0 {
+            until("gone.shop.mesh", &format!("200 pod {}", world.at(14)));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn only_what_cannot_have_reached_a_pod_is_tried_again() {
+    let world = World::new(64)
+        .pod("kept", 11)
+        .pod("kept", 12)
+        .service("kept", &[("retry-attempts", "4")])
+        .pod("plain", 13)
+        .pod("plain", 14)
+        .service("plain", &[]);
+    // Nobody listens at the other pod of each.
+    let [kept, _plain] = [11, 13].map(|host| App::serve(SocketAddr::new(world.at(host), 8080)));
+    let (node, _) = world.start("retry");
+    // At the same time, as Envoy's own limit is three retries at a time.
+    let all = node.at_once(24, |_| node.ask("kept.shop.mesh", "/slow"));
+    assert_eq!(all, BTreeMap::from([("200".to_owned(), 24)]));
+    assert_eq!(kept.seen(), 24);
+    let mixed = node.at_once(24, |_| node.ask("plain.shop.mesh", "/"));
+    assert!(mixed["503"] > 0 && mixed["200"] > 0, "{mixed:?}");
+    // The pod reads the request and hangs up: it may have done what was asked.
+    let before = kept.seen();
+    let mut cut = 0;
+    while cut < 12 {
+        cut += usize::from(node.ask("kept.shop.mesh", "/cut") == "503");
+    }
+    assert_eq!(kept.seen() - before, 12, "each reached the pod once");
+    // An answer is an answer.
+    kept.fail(true);
+    let before = kept.seen();
+    assert_eq!(node.ask("kept.shop.mesh", "/"), "500");
+    assert_eq!(kept.seen() - before, 1);
+}
