@@ -47,6 +47,9 @@ pub fn lint(resources: &Resources) -> Vec<Finding> {
     for (name, listener) in &resources.listeners {
         lint.at = name;
         lint.named(name, &listener.name);
+        if listener.address.as_ref().is_none_or(|at| at.to_string() != *name) {
+            lint.find("is not named by its address, so that it cannot take it over from another");
+        }
         lint.listener(listener);
     }
     lint.out
@@ -294,6 +297,7 @@ mod tests {
             found,
             [
                 "c: no endpoints, not even none, so that Envoy waits for them",
+                "l: is not named by its address, so that it cannot take it over from another",
                 "l: asks for no certificate",
                 "l: accepts a certificate of whatever name",
                 "l: no secret s",

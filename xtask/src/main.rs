@@ -102,7 +102,12 @@ fn conform(root: &Path, arguments: &[&str]) -> Result<()> {
 }
 
 /// What a test run asks of each backend, shape and delivery.
-const CAMPAIGNS: &[&[&str]] = &[&["--backend", "traefik"], &["--backend", "envoy"]];
+const CAMPAIGNS: &[&[&str]] = &[
+    &["--backend", "traefik"],
+    &["--backend", "envoy"],
+    &["--backend", "envoy", "--delivery", "ads"],
+    &["--backend", "envoy", "--delivery", "ads-sotw"],
+];
 
 /// Runs fuzz targets on stable. The package is no member of the workspace and has a target folder of its own.
 fn fuzz(root: &Path, arguments: &[&str]) -> Result<()> {
@@ -120,7 +125,7 @@ fn test(root: &Path) -> Result<()> {
     CAMPAIGNS.iter().try_for_each(|campaign| {
         conform(root, &[campaign, ["--live", "--cases", "2000", "--seed", "1"].as_slice()].concat())
     })?;
-    // Seven targets, a minute in all.
+    // Eight targets, a minute in all.
     fuzz(root, &["--seconds", "8"])
 }
 

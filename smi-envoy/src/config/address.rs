@@ -1,5 +1,6 @@
 //! Addresses and ranges of them.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::types::{is_default, proto_enum};
@@ -54,6 +55,18 @@ impl Address {
         let AddressKind::SocketAddress(socket) = self.kind.as_ref()?;
         let PortSpecifier::PortValue(port) = socket.port.as_ref()?;
         Some(SocketAddr::new(socket.address.parse().ok()?, u16::try_from(*port).ok()?))
+    }
+}
+
+/// `127.0.0.1:10080/tcp`.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(AddressKind::SocketAddress(socket)) = &self.kind else { return Ok(()) };
+        let transport = if socket.protocol == i32::from(Protocol::Udp) { "udp" } else { "tcp" };
+        match self.socket() {
+            Some(address) => write!(f, "{address}/{transport}"),
+            None => write!(f, "{}/{transport}", socket.address),
+        }
     }
 }
 

@@ -28,6 +28,15 @@ pub struct Listener {
     pub udp_listener_config: Option<UdpListenerConfig>,
 }
 
+impl Listener {
+    /// A listener named by its address. Envoy replaces a listener of the same name in place, but refuses one at an address where another
+    /// name listens, be it for the moment in which services change places.
+    #[must_use]
+    pub fn at(address: Address) -> Self {
+        Self { name: address.to_string(), address: Some(address), ..Self::default() }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct UdpListenerConfig {}
 

@@ -170,10 +170,8 @@ pub(super) fn routes(name: String, mut virtual_hosts: Vec<VirtualHost>) -> Route
 pub(super) fn listener(name: &str, address: Address, slashes: EncodedSlashes) -> Listener {
     let filters = vec![manager(name, slashes)];
     Listener {
-        name: name.to_owned(),
-        address: Some(address),
         filter_chains: vec![FilterChain { filters, ..FilterChain::default() }],
-        ..Listener::default()
+        ..Listener::at(address)
     }
 }
 

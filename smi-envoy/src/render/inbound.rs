@@ -42,14 +42,12 @@ impl<'a> Output<'a> {
             let inbound = SocketAddr::new(*address, own.options.sidecar.inbound_port);
             if !filter_chains.is_empty() {
                 let listener = Listener {
-                    name: format!("inbound/{address}"),
-                    address: Some(Address::new(inbound, Transport::Tcp)),
                     listener_filters: vec![ListenerFilter {
                         name: "envoy.filters.listener.tls_inspector".into(),
                         typed_config: Some(Any::pack(&TlsInspector {})),
                     }],
                     filter_chains,
-                    ..Listener::default()
+                    ..Listener::at(Address::new(inbound, Transport::Tcp))
                 };
                 self.add_listener(listener, &origins);
             }

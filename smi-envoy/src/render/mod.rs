@@ -21,8 +21,9 @@ mod opaque;
 mod sidecar;
 mod tls;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use smi_core::backend::{Capabilities, Effect, ProxyTarget, Rendered, losses};
@@ -212,8 +213,16 @@ impl Output<'_> {
     }
 
     fn add_listener<'o>(&mut self, listener: Listener, origins: impl IntoIterator<Item = &'o Origin>) {
-        self.resources.made_of(Kind::Listener, &listener.name, origins);
-        self.resources.listeners.insert(listener.name.clone(), listener);
+        let name = listener.name.clone();
+        match self.resources.listeners.entry(name.clone()) {
+            Entry::Vacant(free) => drop(free.insert(listener)),
+            Entry::Occupied(taken) => {
+                let message = format!("a second listener at {} is not served", taken.key());
+                self.report.push(Diagnostic::general(codes::NOT_RENDERED, message));
+                return;
+            }
+        }
+        self.resources.made_of(Kind::Listener, &name, origins);
     }
 
     fn weights_too_large(&mut self, route: &Route) {
@@ -222,20 +231,19 @@ impl Output<'_> {
         self.find(codes::NARROWED, &route.origin, message);
     }
 
-    fn finish(self, target: &ProxyTarget, options: &EnvoyOptions) -> Rendered<EnvoyConfig> {
-        let listen = if self.own.is_some() { options.sidecar.listen } else { options.listen };
-        let Self { ir, mut resources, hosts, mut report, .. } = self;
-        for (key, port) in &ir.listeners.entries {
-            let ListenerKey::Http(number) = key else { continue };
-            let hosts = hosts.get(number).cloned().unwrap_or_default();
-            let address = Address::new(SocketAddr::new(listen, port.get()), Transport::Tcp);
+    fn finish(mut self, target: &ProxyTarget, options: &EnvoyOptions) -> Rendered<EnvoyConfig> {
+        let ir = self.ir;
+        for key in ir.listeners.entries.keys() {
+            let (ListenerKey::Http(number), Some(listen)) = (key, self.listen(key, options)) else {
+                continue;
+            };
+            let hosts = self.hosts.remove(number).unwrap_or_default();
+            let address = Address::new(listen, Transport::Tcp);
             let name = key.to_string();
-            resources.made_of(Kind::Listener, &name, []);
-            resources
-                .listeners
-                .insert(name.clone(), http::listener(&name, address, ir.settings.encoded_slashes));
-            resources.routes.insert(name.clone(), http::routes(name, hosts));
+            self.add_listener(http::listener(&name, address, ir.settings.encoded_slashes), []);
+            self.resources.routes.insert(name.clone(), http::routes(name, hosts));
         }
+        let Self { resources, mut report, .. } = self;
         report.sort();
         report.diagnostics.dedup();
         Rendered { output: EnvoyConfig::new(resources, target, options), report }

@@ -73,13 +73,7 @@ impl Output<'_> {
         if filter_chains.is_empty() && default_filter_chain.is_none() {
             return;
         }
-        let listener = Listener {
-            name,
-            address: Some(address),
-            filter_chains,
-            default_filter_chain,
-            ..Listener::default()
-        };
+        let listener = Listener { filter_chains, default_filter_chain, ..Listener::at(address) };
         self.add_listener(listener, &at.origins(self.ir));
     }
 
@@ -139,17 +133,15 @@ impl Output<'_> {
             }),
             on_no_match,
         };
-        let proxy = UdpProxy { stat_prefix: name.clone(), matcher: Some(matcher) };
+        let proxy = UdpProxy { stat_prefix: name, matcher: Some(matcher) };
         let filter = ListenerFilter {
             name: "envoy.filters.udp_listener.udp_proxy".into(),
             typed_config: Some(Any::pack(&proxy)),
         };
         let listener = Listener {
-            name,
-            address: Some(address),
             listener_filters: vec![filter],
             udp_listener_config: Some(UdpListenerConfig {}),
-            ..Listener::default()
+            ..Listener::at(address)
         };
         self.add_listener(listener, &at.origins(self.ir));
     }
