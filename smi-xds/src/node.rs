@@ -40,22 +40,23 @@ where
 /// A node's id as the parts that it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeId<'a> {
-    /// `sidecar/namespace/pod`.
+    /// `sidecar~namespace~pod`.
     Sidecar {
         /// Namespace of the pod.
         namespace: &'a str,
         /// Name of the pod.
         pod: &'a str,
     },
-    /// `node/name`, or a name without slash: a proxy of a node, all of which share a snapshot.
-    Node(&'a str),
+    /// `node` or `node~name`: a proxy of a node, all of which share a snapshot.
+    Node(Option<&'a str>),
 }
 
 impl<'a> NodeId<'a> {
     /// Reads a node's id.
     #[must_use]
     pub fn parse(id: &'a str) -> Option<Self> {
-        let mut parts = id.split('/');
+        // A character that is in no name of Kubernetes.
+        let mut parts = id.split('~');
         let sound = |part: &&str| {
             let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
             !part.is_empty() && part.len() <= 253 && part.chars().all(letters)
@@ -64,9 +65,8 @@ impl<'a> NodeId<'a> {
             (Some("sidecar"), Some(namespace), Some(pod), None) if sound(&namespace) && sound(&pod) => {
                 Some(Self::Sidecar { namespace, pod })
             }
-            (Some("sidecar"), ..) => None,
-            (Some("node"), Some(name), None, None) if sound(&name) => Some(Self::Node(name)),
-            (Some(name), None, None, None) if !name.is_empty() && name.len() <= 253 => Some(Self::Node(name)),
+            (Some("node"), Some(name), None, None) if sound(&name) => Some(Self::Node(Some(name))),
+            (Some("node"), None, None, None) => Some(Self::Node(None)),
             _ => None,
         }
     }

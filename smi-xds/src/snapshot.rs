@@ -10,14 +10,14 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::kind::{CLUSTER, ENDPOINT, TypeUrl};
 use crate::resource::{Name, Reference, Resource};
-
-/// Resources of one type by name.
-pub type Set = RedBlackTreeMapSync<Name, Arc<Resource>>;
+use crate::set::Set;
 
 /// Resources of all types.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     types: BTreeMap<TypeUrl, Set>,
+    /// How many clusters refer to an assignment.
+    users: RedBlackTreeMapSync<Name, usize>,
 }
 
 /// A reference that leads nowhere.
@@ -37,69 +37,66 @@ impl Snapshot {
     #[must_use]
     pub fn new(resources: impl IntoIterator<Item = Resource>) -> Self {
         let mut snapshot = Self::default();
-        let mut clusters = Vec::new();
         for resource in resources {
-            if resource.type_url().as_str() == CLUSTER {
-                clusters.extend(resource.depends_on().iter().cloned());
-            }
             snapshot.put(Arc::new(resource));
         }
-        for reference in clusters {
-            snapshot.ensure_assignment(&reference);
+        let used: Vec<Name> = snapshot.users.keys().cloned().collect();
+        for name in used {
+            snapshot.fill(&name);
         }
         snapshot
     }
 
-    fn put(&mut self, resource: Arc<Resource>) {
-        let set = self.types.entry(resource.type_url().clone()).or_default();
-        set.insert_mut(Arc::clone(resource.name()), resource);
+    /// What it replaces.
+    fn put(&mut self, resource: Arc<Resource>) -> Option<Arc<Resource>> {
+        let before = self.take(resource.type_url().as_str(), resource.name());
+        for name in assignments(&resource) {
+            let users = self.users.get(name).copied().unwrap_or(0);
+            self.users.insert_mut(Arc::clone(name), users + 1);
+        }
+        self.types.entry(resource.type_url().clone()).or_default().insert(resource);
+        before
     }
 
-    fn ensure_assignment(&mut self, reference: &Reference) {
-        if reference.type_url.as_str() == ENDPOINT && self.get(ENDPOINT, &reference.name).is_none() {
-            self.put(Arc::new(empty_assignment(&reference.name)));
+    fn take(&mut self, type_url: &str, name: &str) -> Option<Arc<Resource>> {
+        let gone = self.types.get_mut(type_url)?.remove(name)?;
+        for name in assignments(&gone) {
+            match self.users.get(name).copied() {
+                Some(users) if users > 1 => drop(self.users.insert_mut(Arc::clone(name), users - 1)),
+                Some(_) | None => drop(self.users.remove_mut(name)),
+            }
+        }
+        Some(gone)
+    }
+
+    /// Makes the assignment of this name present exactly if it was set or a cluster refers to it.
+    fn fill(&mut self, name: &Name) {
+        let filler = empty_assignment(name);
+        let present = self.get(ENDPOINT, name).map(|a| a.version() == filler.version());
+        match (self.users.get(name).is_some(), present) {
+            (true, None) => drop(self.put(Arc::new(filler))),
+            (false, Some(true)) => drop(self.take(ENDPOINT, name)),
+            (true, Some(_)) | (false, Some(false) | None) => {}
         }
     }
 
     /// Adds or replaces a resource.
     pub fn insert(&mut self, resource: Resource) {
         let resource = Arc::new(resource);
-        self.put(Arc::clone(&resource));
-        if resource.type_url().as_str() == CLUSTER {
-            for reference in resource.depends_on() {
-                self.ensure_assignment(reference);
-            }
+        let before = self.put(Arc::clone(&resource));
+        for name in before.iter().flat_map(|before| assignments(before)).chain(assignments(&resource)) {
+            self.fill(name);
         }
     }
 
     /// Removes a resource. An assignment that a cluster still refers to becomes empty instead.
     pub fn remove(&mut self, type_url: &str, name: &str) {
-        let Some(set) = self.types.get_mut(type_url) else { return };
-        let Some(gone) = set.get(name).cloned() else { return };
-        set.remove_mut(name);
-        let candidates: Vec<Reference> = match type_url {
-            CLUSTER => gone.depends_on().to_vec(),
-            ENDPOINT => vec![Reference::new(ENDPOINT, name)],
-            _ => return,
-        };
-        for reference in candidates.iter().filter(|r| r.type_url.as_str() == ENDPOINT) {
-            let filler = empty_assignment(&reference.name);
-            let present = self.get(ENDPOINT, &reference.name);
-            let is_filler = present.is_some_and(|a| a.version() == filler.version());
-            if present.is_some() && !is_filler {
-                continue;
-            }
-            let used =
-                self.set(CLUSTER).is_some_and(|c| c.values().any(|c| c.depends_on().contains(reference)));
-            match (used, is_filler) {
-                (true, false) => self.put(Arc::new(filler)),
-                (false, true) => {
-                    if let Some(set) = self.types.get_mut(ENDPOINT) {
-                        set.remove_mut(&*reference.name);
-                    }
-                }
-                (true, true) | (false, false) => {}
-            }
+        let Some(gone) = self.take(type_url, name) else { return };
+        if type_url == ENDPOINT {
+            self.fill(gone.name());
+        }
+        for name in assignments(&gone) {
+            self.fill(name);
         }
     }
 
@@ -117,13 +114,13 @@ impl Snapshot {
 
     /// All resources, by type and name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.types.values().flat_map(|set| set.values())
+        self.types.values().flat_map(Set::iter)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.types.values().map(RedBlackTreeMapSync::size).sum()
+        self.types.values().map(Set::len).sum()
     }
 
     /// Whether there are none.
@@ -151,13 +148,13 @@ impl Snapshot {
     pub(crate) fn changes_since(&mut self, older: &Self) -> Changes {
         let mut changes = Changes::new();
         let urls: BTreeSet<TypeUrl> = self.types.keys().chain(older.types.keys()).cloned().collect();
-        let empty = Set::new_sync();
+        let empty = Set::default();
         for url in urls {
             let old = older.types.get(&url).unwrap_or(&empty);
             let new = self.types.entry(url.clone()).or_default();
-            let (names, same) = differences(old, new);
+            let (names, same) = new.since(old);
             for resource in same {
-                new.insert_mut(Arc::clone(resource.name()), resource);
+                new.insert(resource);
             }
             if !names.is_empty() {
                 changes.insert(url, names);
@@ -167,30 +164,11 @@ impl Snapshot {
     }
 }
 
-/// Names whose versions differ, and the old resources that can stand for equal new ones.
-pub(crate) fn differences(old: &Set, new: &Set) -> (BTreeSet<Name>, Vec<Arc<Resource>>) {
-    let (mut names, mut same) = (BTreeSet::new(), Vec::new());
-    let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        let order = match (left.peek(), right.peek()) {
-            (Some((a, _)), Some((b, _))) => a.cmp(b),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return (names, same),
-        };
-        let a = if order.is_le() { left.next() } else { None };
-        let b = if order.is_ge() { right.next() } else { None };
-        match (a, b) {
-            (Some((_, a)), Some((_, b))) if Arc::ptr_eq(a, b) => {}
-            // Origins and references may differ while the bytes do not; then the new one counts.
-            (Some((_, a)), Some((_, b))) if a == b => same.push(Arc::clone(a)),
-            (Some((_, a)), Some((_, b))) if a.version() == b.version() => {}
-            (Some((name, _)), _) | (None, Some((name, _))) => {
-                names.insert(Arc::clone(name));
-            }
-            (None, None) => {}
-        }
-    }
+/// The assignments that a cluster refers to.
+fn assignments(resource: &Resource) -> impl Iterator<Item = &Name> {
+    let of_cluster = resource.type_url().as_str() == CLUSTER;
+    let found = resource.depends_on().iter().filter(move |to| of_cluster && to.type_url.as_str() == ENDPOINT);
+    found.map(|to| &to.name)
 }
 
 /// `ClusterLoadAssignment` with nothing but its name.

@@ -239,11 +239,7 @@ fn types_go_in_order_and_wait_for_what_they_refer_to() {
     ] {
         talk.delta(kind, &names);
     }
-    let mut kinds = Vec::new();
-    while let Some(seen) = talk.poll() {
-        talk.ack(&seen, &[]);
-        kinds.push(seen.kind);
-    }
+    let kinds: Vec<_> = talk.settle(&[]).into_iter().map(|seen| seen.kind).collect();
     assert_eq!(kinds, [SECRET, CLUSTER, ENDPOINT, LISTENER, ROUTE]);
     talk.publish(world("2", &[]));
     let sent: Vec<_> = std::iter::from_fn(|| talk.poll()).collect();
@@ -259,9 +255,7 @@ fn a_wait_is_bounded() {
     let mut talk = Talk::with(Delta, [cluster("a", "1"), route("r", "1", &["a"])]);
     talk.delta(CLUSTER, &[]);
     talk.delta(ROUTE, &["r"]);
-    while let Some(seen) = talk.poll() {
-        talk.ack(&seen, &[]);
-    }
+    talk.settle(&[]);
     talk.publish([cluster("a", "2"), route("r", "2", &["a"])]);
     assert_eq!(talk.one().kind, CLUSTER);
     let at = talk.session.deadline(talk.now).expect("something waits");
@@ -277,9 +271,7 @@ fn a_change_that_refers_to_nothing_new_does_not_wait_for_a_slow_cluster() {
     let mut talk = Talk::with(Delta, world("1", "1"));
     talk.delta(CLUSTER, &[]);
     talk.delta(ROUTE, &["r"]);
-    while let Some(seen) = talk.poll() {
-        talk.ack(&seen, &[]);
-    }
+    talk.settle(&[]);
     talk.publish(world("2", "1"));
     assert_eq!(talk.one().values, set(&["2"]));
     talk.publish(world("2", "grant removed"));
@@ -291,9 +283,7 @@ fn make_before_break_additions_first_and_removals_when_nothing_refers_to_them() 
     let mut talk = Talk::with(Delta, [cluster("old", "1"), route("r", "1", &["old"])]);
     talk.delta(CLUSTER, &[]);
     talk.delta(ROUTE, &["r"]);
-    while let Some(seen) = talk.poll() {
-        talk.ack(&seen, &[]);
-    }
+    talk.settle(&[]);
     talk.publish([cluster("new", "1"), route("r", "2", &["new"])]);
     let union = talk.one();
     assert_eq!((union.names.clone(), union.removed.clone()), (set(&["new"]), set(&[])));
@@ -310,9 +300,7 @@ fn a_removal_waits_no_longer_than_its_bound() {
     let mut talk = Talk::with(Delta, [cluster("old", "1"), route("r", "1", &["old"])]);
     talk.delta(CLUSTER, &[]);
     talk.delta(ROUTE, &["r"]);
-    while let Some(seen) = talk.poll() {
-        talk.ack(&seen, &[]);
-    }
+    talk.settle(&[]);
     talk.publish([route("r", "2", &[])]);
     let moved = talk.one();
     talk.nack(&moved, &[], "no");
@@ -330,9 +318,7 @@ fn a_cluster_that_comes_back_before_its_removal_was_never_gone() {
     let mut talk = Talk::with(Delta, with.clone());
     talk.delta(CLUSTER, &[]);
     talk.delta(ROUTE, &["r"]);
-    while let Some(seen) = talk.poll() {
-        talk.ack(&seen, &[]);
-    }
+    talk.settle(&[]);
     talk.publish([route("r", "2", &[])]);
     let moved = talk.one();
     talk.publish(with);

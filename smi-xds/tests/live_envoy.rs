@@ -10,7 +10,7 @@
     reason = "a test"
 )]
 
-#[path = "support/envoy.rs"]
+#[path = "support/envoy/mod.rs"]
 mod envoy;
 
 use std::sync::Arc;
@@ -19,8 +19,7 @@ use std::time::{Duration, Instant};
 
 use envoy::*;
 use smi_xds::identity::secrets;
-use smi_xds::kind::CLUSTER;
-use smi_xds::{ByNodeId, DevIssuer, IdentitySource as _, Resource, Snapshot, linked, node};
+use smi_xds::{ByNodeId, DevIssuer, IdentitySource as _, Snapshot, linked, node};
 
 /// Answers come from both pods at first; each change is visible in the next answer after its acknowledgement, and no request fails.
 fn changes_under_load(base: u8, sotw: bool) {
@@ -28,7 +27,7 @@ fn changes_under_load(base: u8, sotw: bool) {
     shop.serve();
     let mut mesh = Mesh::start(ByNodeId::default(), None);
     mesh.set(&shop);
-    let proxy = mesh.envoy(&shop, "node/load", sotw);
+    let proxy = mesh.envoy(&shop, "node~load", sotw);
     let started = Instant::now();
     proxy.live();
     assert!(started.elapsed() < Duration::from_secs(5), "ready after {:?}", started.elapsed());
@@ -40,7 +39,7 @@ fn changes_under_load(base: u8, sotw: bool) {
             (Arc::clone(&over), Arc::clone(&served), Arc::clone(&failed), shop.entry());
         let from = shop.web();
         std::thread::spawn(move || {
-            let mut client = Client::new(from, at);
+            let mut client = Caller::new(from, at);
             while !over.load(Relaxed) {
                 match client.get("cart.shop.mesh", "/items") {
                     Some((200, _)) => served.fetch_add(1, Relaxed),
@@ -53,7 +52,7 @@ fn changes_under_load(base: u8, sotw: bool) {
             }
         })
     };
-    let mut client = Client::new(shop.web(), shop.entry());
+    let mut client = Caller::new(shop.web(), shop.entry());
     let started = Instant::now();
     for change in 0..50_u32 {
         // Weights and endpoints in turn.
@@ -102,7 +101,7 @@ fn a_removed_grant_is_enforced_on_the_request_after_the_answer() {
     mesh.set(&shop);
     let proxy = mesh.envoy(&shop, "node", false);
     proxy.live();
-    let mut client = Client::new(shop.web(), shop.entry());
+    let mut client = Caller::new(shop.web(), shop.entry());
     for _ in 0..10 {
         shop.granted = true;
         mesh.set(&shop);
@@ -148,51 +147,6 @@ fn a_changed_cluster_does_not_stall_state_of_the_world() {
     no_stall(80, true);
 }
 
-fn refusal(base: u8, sotw: bool) {
-    let mut shop = Shop::new(base);
-    shop.serve();
-    let mut mesh = Mesh::start(ByNodeId::default(), None);
-    // A cluster with a time-out of nothing spoils every cluster sent with it.
-    let unsound = Resource::new(CLUSTER, "unsound", b"\x0a\x07unsound\x22\x02\x08\x00")
-        .with_origins(["Service shop/unsound".to_owned()]);
-    let with = |shop: &Shop| {
-        let mut all = shop.resources();
-        all.push(unsound.clone());
-        Snapshot::new(linked(all))
-    };
-    mesh.store.set(node::NODES, with(&shop));
-    let proxy = mesh.envoy(&shop, "node", sotw);
-    proxy.live();
-    mesh.settled();
-    let mut client = Client::new(shop.web(), shop.entry());
-    assert_eq!(client.get("cart.shop.mesh", "/items").unwrap().0, 200, "the others work");
-    let parked = mesh.parked();
-    assert_eq!(parked, [("unsound".to_owned(), vec!["Service shop/unsound".to_owned()])]);
-    let before = mesh.server().totals();
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(mesh.server().totals().requests, before.requests, "it does not go round and round");
-    shop.weights = (0, 1);
-    mesh.store.set(node::NODES, with(&shop));
-    mesh.settled();
-    assert_eq!(client.get("cart.shop.mesh", "/items").unwrap(), (200, shop.expected()));
-    assert_eq!(mesh.server().totals().nacks, before.nacks, "it is not sent again");
-    mesh.set(&shop);
-    mesh.settled();
-    assert_eq!(mesh.parked(), []);
-}
-
-#[test]
-#[ignore = "needs Envoy"]
-fn a_refused_resource_is_reported_and_parked_incremental() {
-    refusal(90, false);
-}
-
-#[test]
-#[ignore = "needs Envoy"]
-fn a_refused_resource_is_reported_and_parked_state_of_the_world() {
-    refusal(100, true);
-}
-
 #[test]
 #[ignore = "needs Envoy"]
 fn a_restarted_server_finds_its_proxies_serving_and_sends_only_what_changed() {
@@ -203,7 +157,7 @@ fn a_restarted_server_finds_its_proxies_serving_and_sends_only_what_changed() {
     let proxy = mesh.envoy(&shop, "node", false);
     proxy.live();
     mesh.settled();
-    let mut client = Client::new(shop.web(), shop.entry());
+    let mut client = Caller::new(shop.web(), shop.entry());
     mesh.stop();
     for _ in 0..20 {
         assert_eq!(client.get("cart.shop.mesh", "/items").unwrap().0, 200, "it serves without the server");
@@ -266,7 +220,7 @@ fn nodes_are_known_by_certificate_and_secrets_rotate_while_serving() {
     let proxy = mesh.envoy_tls(&shop, "node", &folder, Some("own"), XDS);
     proxy.live();
     mesh.settled();
-    let mut client = Client::new(shop.web(), shop.entry());
+    let mut client = Caller::new(shop.web(), shop.entry());
     assert_eq!(client.get("cart.shop.mesh", "/items").unwrap().0, 200);
     eventually("TLS is served", || served_certificate(shop.tls_entry()).is_some());
     let mut before = served_certificate(shop.tls_entry()).unwrap();

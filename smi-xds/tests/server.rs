@@ -31,9 +31,10 @@ fn values(response: DeltaDiscoveryResponse) -> std::collections::BTreeSet<String
 async fn a_change_reaches_incremental_and_whole_streams() {
     let running = run().await;
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
-    let mut delta = subscribed(running.address, "node/one", CLUSTER).await;
+    let mut delta = subscribed(running.address, "node~one", CLUSTER).await;
     let mut sotw: Sotw = open(channel(running.address).await, SOTW).await.unwrap();
-    sotw.send(DiscoveryRequest { node: node("two"), type_url: CLUSTER.into(), ..Default::default() }).await;
+    sotw.send(DiscoveryRequest { node: node("node~two"), type_url: CLUSTER.into(), ..Default::default() })
+        .await;
     assert_eq!(values(delta.next().await.unwrap()), set(&["a1"]));
     let first = sotw.next().await.unwrap();
     assert_eq!(first.resources.len(), 1);
@@ -54,7 +55,7 @@ async fn the_service_of_one_type_needs_no_type_and_refuses_another() {
     running.store.set("nodes", Snapshot::new([Resource::new(SECRET, "s", b"secret")]));
     let path = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets";
     let mut stream: Delta = open(channel(running.address).await, path).await.unwrap();
-    stream.send(DeltaDiscoveryRequest { node: node("one"), ..Default::default() }).await;
+    stream.send(DeltaDiscoveryRequest { node: node("node~one"), ..Default::default() }).await;
     assert_eq!(values(stream.next().await.unwrap()), set(&["secret"]));
     stream.send(DeltaDiscoveryRequest { type_url: CLUSTER.into(), ..Default::default() }).await;
     assert_eq!(stream.next().await.unwrap_err().code(), Code::InvalidArgument);
@@ -63,28 +64,28 @@ async fn the_service_of_one_type_needs_no_type_and_refuses_another() {
 #[tokio::test]
 async fn groups_are_apart_and_a_node_without_snapshot_waits() {
     let running = run().await;
-    running.store.set("sidecar/shop/a", Snapshot::new([Resource::new(SECRET, "s", b"of a")]));
-    let mut a = subscribed(running.address, "sidecar/shop/a", SECRET).await;
-    let mut b = subscribed(running.address, "sidecar/shop/b", SECRET).await;
+    running.store.set("sidecar~shop~a", Snapshot::new([Resource::new(SECRET, "s", b"of a")]));
+    let mut a = subscribed(running.address, "sidecar~shop~a", SECRET).await;
+    let mut b = subscribed(running.address, "sidecar~shop~b", SECRET).await;
     assert_eq!(values(a.next().await.unwrap()), set(&["of a"]));
-    eventually("b is known", || running.store.demanded().contains_key("sidecar/shop/b")).await;
-    running.store.set("sidecar/shop/b", Snapshot::new([Resource::new(SECRET, "s", b"of b")]));
+    eventually("b is known", || running.store.demanded().contains_key("sidecar~shop~b")).await;
+    running.store.set("sidecar~shop~b", Snapshot::new([Resource::new(SECRET, "s", b"of b")]));
     assert_eq!(values(b.next().await.unwrap()), set(&["of b"]));
 }
 
 #[tokio::test]
 async fn a_disconnect_clears() {
     let running = run().await;
-    let stream = subscribed(running.address, "sidecar/shop/gone", CLUSTER).await;
+    let stream = subscribed(running.address, "sidecar~shop~gone", CLUSTER).await;
     eventually("it is known", || running.server.clients().len() == 1).await;
     let status = running.server.clients().remove(0);
-    assert_eq!(&*status.client.group, "sidecar/shop/gone");
+    assert_eq!(&*status.client.group, "sidecar~shop~gone");
     drop(stream);
     eventually("it is forgotten", || {
         running.server.clients().is_empty() && running.store.demanded().is_empty()
     })
     .await;
-    assert!(running.store.get("sidecar/shop/gone").is_none());
+    assert!(running.store.get("sidecar~shop~gone").is_none());
 }
 
 #[tokio::test]
@@ -93,13 +94,13 @@ async fn faulty_openings_are_refused_with_a_reason() {
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
     for (request, code) in [
         (DeltaDiscoveryRequest { type_url: CLUSTER.into(), ..Default::default() }, Code::InvalidArgument),
-        (DeltaDiscoveryRequest { node: node("one"), ..Default::default() }, Code::InvalidArgument),
+        (DeltaDiscoveryRequest { node: node("node~one"), ..Default::default() }, Code::InvalidArgument),
         (
-            DeltaDiscoveryRequest { node: node("one"), type_url: "x".into(), ..Default::default() },
+            DeltaDiscoveryRequest { node: node("node~one"), type_url: "x".into(), ..Default::default() },
             Code::InvalidArgument,
         ),
         (
-            DeltaDiscoveryRequest { node: node("sidecar/"), type_url: CLUSTER.into(), ..Default::default() },
+            DeltaDiscoveryRequest { node: node("sidecar~"), type_url: CLUSTER.into(), ..Default::default() },
             Code::PermissionDenied,
         ),
         (
@@ -132,8 +133,8 @@ async fn a_client_that_takes_nothing_delays_nobody_and_is_cut_off() {
     // More than any window takes.
     let big = |v: u8| Resource::new(CLUSTER, "big", &vec![v; 1 << 20]);
     running.store.set("nodes", Snapshot::new([big(0), cluster("a", "0")]));
-    let mut slow = subscribed(running.address, "slow", CLUSTER).await;
-    let mut quick = subscribed(running.address, "quick", CLUSTER).await;
+    let mut slow = subscribed(running.address, "node~slow", CLUSTER).await;
+    let mut quick = subscribed(running.address, "node~quick", CLUSTER).await;
     slow.next().await.unwrap();
     quick.next().await.unwrap();
     for i in 1..20_u8 {
@@ -142,7 +143,7 @@ async fn a_client_that_takes_nothing_delays_nobody_and_is_cut_off() {
         assert!(values(response).contains(&i.to_string()));
     }
     eventually("the slow one is cut off", || running.server.clients().len() == 1).await;
-    assert_eq!(running.server.clients()[0].client.node.id, "quick");
+    assert_eq!(running.server.clients()[0].client.node.id, "node~quick");
 }
 
 #[tokio::test]
@@ -152,7 +153,7 @@ async fn nonsense_on_one_connection_is_nobody_elses_affair() {
     options.hello_timeout = Duration::from_secs(2);
     let running = run_with(ByNodeId::default(), options, None).await;
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
-    let mut good = subscribed(running.address, "good", CLUSTER).await;
+    let mut good = subscribed(running.address, "node~good", CLUSTER).await;
     good.next().await.unwrap();
 
     // Not HTTP/2 at all, half a preface, frames of noise.
@@ -181,7 +182,7 @@ async fn nonsense_on_one_connection_is_nobody_elses_affair() {
         open(channel(running.address).await, DELTA).await.unwrap();
     garbage.send(smi_xds::wire::Any { type_url: "\u{0}".into(), value: vec![0xff; 10].into() }).await;
     assert!(garbage.next().await.is_err());
-    let mut huge = subscribed(running.address, "huge", CLUSTER).await;
+    let mut huge = subscribed(running.address, "node~huge", CLUSTER).await;
     huge.next().await.unwrap();
     let names = vec!["x".repeat(2 << 20)];
     huge.send(DeltaDiscoveryRequest {
@@ -193,7 +194,7 @@ async fn nonsense_on_one_connection_is_nobody_elses_affair() {
     assert_eq!(huge.next().await.unwrap_err().code(), Code::OutOfRange);
 
     // A stream that ends its half, and one that says nothing.
-    let mut half = subscribed(running.address, "half", CLUSTER).await;
+    let mut half = subscribed(running.address, "node~half", CLUSTER).await;
     half.requests = None;
     while half.next().await.is_ok() {}
     let mut silent: Delta = open(channel(running.address).await, DELTA).await.unwrap();
@@ -208,9 +209,9 @@ async fn nonsense_on_one_connection_is_nobody_elses_affair() {
 async fn a_thousand_subscriptions_to_nothing_and_a_flood_of_wrong_nonces_change_nothing_for_others() {
     let running = run().await;
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
-    let mut good = subscribed(running.address, "good", LISTENER).await;
+    let mut good = subscribed(running.address, "node~good", LISTENER).await;
     good.next().await.unwrap();
-    let mut bad = subscribed(running.address, "bad", CLUSTER).await;
+    let mut bad = subscribed(running.address, "node~bad", CLUSTER).await;
     bad.next().await.unwrap();
     for i in 0..1000 {
         bad.send(DeltaDiscoveryRequest {
@@ -234,7 +235,7 @@ async fn too_many_names_end_the_stream() {
         limits
     };
     let running = run_with(ByNodeId::default(), options, None).await;
-    let mut stream = subscribed(running.address, "one", CLUSTER).await;
+    let mut stream = subscribed(running.address, "node~one", CLUSTER).await;
     let names = (0..11).map(|i| i.to_string()).collect();
     stream
         .send(DeltaDiscoveryRequest {
@@ -250,7 +251,7 @@ async fn too_many_names_end_the_stream() {
 async fn the_end_of_the_server_is_told_to_its_streams() {
     let running = run().await;
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
-    let mut stream = subscribed(running.address, "one", CLUSTER).await;
+    let mut stream = subscribed(running.address, "node~one", CLUSTER).await;
     stream.next().await.unwrap();
     running.stop.send(true).unwrap();
     assert_eq!(stream.next().await.unwrap_err().code(), Code::Unavailable);

@@ -15,17 +15,6 @@ use smi_xds::kind::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
 use smi_xds::wire::DiscoveryRequest;
 use support::*;
 
-/// Answers everything until nothing more comes; the named types repeat these names.
-fn settle(talk: &mut Talk, names: &[(&str, &[&str])]) -> Vec<Seen> {
-    let mut all = Vec::new();
-    while let Some(seen) = talk.poll() {
-        let list = names.iter().find(|(kind, _)| *kind == seen.kind).map_or(&[][..], |(_, list)| *list);
-        talk.ack(&seen, list);
-        all.push(seen);
-    }
-    all
-}
-
 #[test]
 fn without_a_snapshot_the_request_waits() {
     let mut talk = Talk::new(Sotw);
@@ -40,7 +29,7 @@ fn only_the_types_that_changed_are_sent_once() {
     let mut talk = Talk::with(Sotw, [cluster("a", "a1"), listener("l", "l1", &[])]);
     talk.sotw(CLUSTER, &[]);
     talk.sotw(LISTENER, &[]);
-    assert_eq!(settle(&mut talk, &[]).len(), 2);
+    assert_eq!(talk.settle(&[]).len(), 2);
     talk.publish([cluster("a", "a1"), listener("l", "l1", &[])]);
     talk.none();
     talk.publish([cluster("a", "a1"), listener("l", "l2", &[])]);
@@ -55,7 +44,7 @@ fn the_world_of_clusters_is_whole_and_that_of_assignments_partial() {
     );
     talk.sotw(CLUSTER, &[]);
     talk.sotw(ENDPOINT, &["a", "b"]);
-    settle(&mut talk, &[(ENDPOINT, &["a", "b"])]);
+    talk.settle(&[(ENDPOINT, &["a", "b"])]);
     talk.publish([cluster("a", "a1"), cluster("b", "b1"), endpoints("a", "e2"), endpoints("b", "f1")]);
     let seen = talk.one();
     assert_eq!(seen.values, set(&["e2"]));
@@ -185,7 +174,7 @@ fn make_before_break_the_union_first() {
     let mut talk = Talk::with(Sotw, [cluster("old", "o"), route("r", "r1", &["old"])]);
     talk.sotw(CLUSTER, &[]);
     talk.sotw(ROUTE, &["r"]);
-    settle(&mut talk, &[(ROUTE, &["r"])]);
+    talk.settle(&[(ROUTE, &["r"])]);
     talk.publish([cluster("new", "n"), route("r", "r2", &["new"])]);
     let union = talk.one();
     assert_eq!(union.values, set(&["o", "n"]));
@@ -205,7 +194,7 @@ fn a_refused_resource_is_replaced_by_what_was_accepted_and_the_others_go_on() {
     };
     let mut talk = Talk::with(Sotw, world("good", "1"));
     talk.sotw(CLUSTER, &[]);
-    settle(&mut talk, &[]);
+    talk.settle(&[]);
     talk.publish(world("bad", "2"));
     let mut last = Seen::default();
     let mut responses = 0;

@@ -25,7 +25,7 @@ fn through<A: Message, B: Message + Default>(message: &A) -> B {
 
 #[test]
 fn requests_are_read_as_they_are_written() {
-    let node = core::Node { id: "sidecar/shop/cart".into(), cluster: "c".into(), ..Default::default() };
+    let node = core::Node { id: "sidecar~shop~cart".into(), cluster: "c".into(), ..Default::default() };
     let error = rpc::Status { code: 13, message: "no".into(), ..Default::default() };
     let sotw = theirs::DiscoveryRequest {
         version_info: "v".into(),
@@ -37,7 +37,7 @@ fn requests_are_read_as_they_are_written() {
         ..Default::default()
     };
     let ours: wire::DiscoveryRequest = through(&sotw);
-    let ours_node = wire::Node { id: "sidecar/shop/cart".into(), cluster: "c".into() };
+    let ours_node = wire::Node { id: "sidecar~shop~cart".into(), cluster: "c".into() };
     let ours_error = wire::RpcStatus { code: 13, message: "no".into() };
     assert_eq!(
         ours,

@@ -18,17 +18,18 @@ mod subscription;
 mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::kind::{CLUSTER, ENDPOINT, TypeUrl};
 use crate::resource::{Name, Resource, Version};
+use crate::set::Set;
 use crate::snapshot::Published;
 use crate::status::{Event, TopicStatus};
 use crate::wire::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, RpcStatus,
 };
 
-use subscription::Subscription;
+use subscription::{Subscribed, Subscription};
 pub(crate) use topic::Topic;
 pub use topic::{Counts, Millis};
 
@@ -142,7 +143,7 @@ impl Session {
                     let names = changes.filter_map(|c| c.get(&topic.url)).flatten();
                     topic.pending.extend(names.filter(|n| topic.subscription.covers(n)).cloned());
                 }
-                None => topic.compare(published.snapshot().set(topic.url.as_str()).unwrap_or(&EMPTY)),
+                None => topic.compare(wanted(Some(&published), &topic.url)),
             }
         }
         self.published = Some(published);
@@ -154,7 +155,7 @@ impl Session {
     /// When the stream has to end.
     pub fn on_sotw(&mut self, request: DiscoveryRequest) -> Result<(), Refusal> {
         let key = self.key(&request.type_url)?;
-        let names = self.names(request.resource_names)?;
+        let names = self.names(&key.1, request.resource_names)?;
         let Some(topic) = self.topics.get_mut(&key) else {
             let mut topic = Topic::new(key.1.clone(), Subscription::first(names));
             topic.had_state = !request.version_info.is_empty();
@@ -172,16 +173,17 @@ impl Session {
             return Ok(());
         }
         let before = topic.subscription.clone();
-        topic.subscription.replace(names);
-        topic.forget_uncovered();
-        let added = topic.subscription.names().difference(before.names());
-        let added: Vec<Name> = added.filter(|n| !topic.known_or_wild(&before, n)).cloned().collect();
-        let changed = !added.is_empty();
-        topic.pending.extend(added.iter().cloned());
-        topic.forced.extend(added);
-        if topic.subscription.is_wildcard() && !before.is_wildcard() {
-            let wanted = self.published.as_ref().and_then(|p| p.snapshot().set(key.1.as_str()));
-            topic.compare(wanted.unwrap_or(&EMPTY));
+        let mut changed = false;
+        if topic.subscription.replace(names) {
+            topic.forget_uncovered();
+            let added = topic.subscription.names().iter().filter(|n| !before.has(n));
+            let added: Vec<Name> = added.filter(|n| !topic.known_or_wild(&before, n)).cloned().collect();
+            changed = !added.is_empty();
+            topic.pending.extend(added.iter().cloned());
+            topic.forced.extend(added);
+            if topic.subscription.is_wildcard() && !before.is_wildcard() {
+                topic.compare(wanted(self.published.as_ref(), &key.1));
+            }
         }
         // A list that says nothing new is Envoy asking again for a cluster that it warms.
         if key.1.as_str() == ENDPOINT && (changed || !answers) {
@@ -198,8 +200,8 @@ impl Session {
     /// When the stream has to end.
     pub fn on_delta(&mut self, request: DeltaDiscoveryRequest) -> Result<(), Refusal> {
         let key = self.key(&request.type_url)?;
-        let subscribe = self.names(request.resource_names_subscribe)?;
-        let unsubscribe = self.names(request.resource_names_unsubscribe)?;
+        let subscribe = self.names(&key.1, request.resource_names_subscribe)?;
+        let unsubscribe = self.names(&key.1, request.resource_names_unsubscribe)?;
         if !self.topics.contains_key(&key) {
             if request.initial_resource_versions.len() > self.limits.names {
                 return Err(Refusal::TooManyNames(self.limits.names));
@@ -219,8 +221,10 @@ impl Session {
             self.answer(&key, nonce, request.error_detail);
         }
         let Some(topic) = self.topics.get_mut(&key) else { return Ok(()) };
-        let everything = topic.subscription.subscribe(&subscribe);
-        topic.forget_uncovered();
+        let Subscribed { everything, less } = topic.subscription.subscribe(&subscribe);
+        if less {
+            topic.forget_uncovered();
+        }
         let named: Vec<Name> = subscribe.into_iter().filter(|n| &**n != "*").collect();
         topic.pending.extend(named.iter().cloned());
         topic.forced.extend(named);
@@ -236,8 +240,7 @@ impl Session {
             }
         }
         if everything {
-            let wanted = self.published.as_ref().and_then(|p| p.snapshot().set(key.1.as_str()));
-            topic.compare(wanted.unwrap_or(&EMPTY));
+            topic.compare(wanted(self.published.as_ref(), &key.1));
         }
         if topic.subscription.names().len() > self.limits.names {
             return Err(Refusal::TooManyNames(self.limits.names));
@@ -278,25 +281,29 @@ impl Session {
     }
 
     /// Names as the snapshot holds them, so that each is in memory once.
-    fn names(&self, names: Vec<String>) -> Result<BTreeSet<Name>, Refusal> {
+    fn names(&self, url: &TypeUrl, names: Vec<String>) -> Result<BTreeSet<Name>, Refusal> {
         if names.len() > self.limits.names {
             return Err(Refusal::TooManyNames(self.limits.names));
         }
-        Ok(names.into_iter().map(Name::from).collect())
+        let wanted = wanted(self.published.as_ref(), url);
+        let name = |name: String| match wanted.get(&name) {
+            Some(resource) => Arc::clone(resource.name()),
+            None => name.into(),
+        };
+        Ok(names.into_iter().map(name).collect())
     }
 
     fn as_told(&self, url: &TypeUrl, name: &str, version: &str) -> Arc<Resource> {
         let version = Version::parse(version);
-        let wanted = self.published.as_ref().and_then(|p| p.snapshot().get(url.as_str(), name));
-        match wanted.filter(|r| r.version() == version) {
+        match wanted(self.published.as_ref(), url).get(name).filter(|r| r.version() == version) {
             Some(resource) => Arc::clone(resource),
             None => Arc::new(Resource::remembered(url.clone(), name.into(), version)),
         }
     }
 
     fn open(&mut self, key: Key, mut topic: Topic) -> Result<(), Refusal> {
-        if let Some(published) = &self.published {
-            topic.compare(published.snapshot().set(key.1.as_str()).unwrap_or(&EMPTY));
+        if self.published.is_some() {
+            topic.compare(wanted(self.published.as_ref(), &key.1));
         }
         if key.1.as_str() == ENDPOINT {
             let owed: Vec<Name> =
@@ -337,11 +344,15 @@ impl Session {
                 self.events.push(Event::Refused { type_url: key.1.clone(), message, parked, retried });
             }
         }
+        topic.share(wanted(self.published.as_ref(), &key.1));
         if key.1.as_str() == CLUSTER {
             self.owed.retain(|_, sent| *sent > nonce);
         }
     }
 }
 
-static EMPTY: std::sync::LazyLock<crate::snapshot::Set> =
-    std::sync::LazyLock::new(crate::snapshot::Set::new_sync);
+/// What clients should have of a type.
+fn wanted<'a>(published: Option<&'a Arc<Published>>, url: &TypeUrl) -> &'a Set {
+    static NOTHING: LazyLock<Set> = LazyLock::new(Set::default);
+    published.and_then(|p| p.snapshot().set(url.as_str())).unwrap_or(&NOTHING)
+}

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::topic::{Flight, Millis, Topic};
-use super::{EMPTY, Key, Protocol, Response, Session};
+use super::{Key, Protocol, Response, Session, wanted};
 use crate::kind::{CLUSTER, ENDPOINT, TypeUrl};
 use crate::resource::{Name, Reference, Resource};
-use crate::snapshot::{Set, Snapshot, empty_assignment};
+use crate::set::Set;
+use crate::snapshot::empty_assignment;
 use crate::status::Event;
 use crate::wire::{DeltaDiscoveryResponse, DiscoveryResponse};
 
@@ -36,9 +37,9 @@ impl Session {
             for key in &keys {
                 // Steps without response can make way for others, also of earlier types.
                 while let Some(plan) =
-                    self.topics.get(key).and_then(|t| self.plan(t, published.snapshot(), now))
+                    self.topics.get(key).and_then(|t| self.plan(t, wanted(Some(&published), &key.1), now))
                 {
-                    if let Some(response) = self.carry_out(key, plan, published.snapshot(), now) {
+                    if let Some(response) = self.carry_out(key, plan, wanted(Some(&published), &key.1), now) {
                         return Some(response);
                     }
                     moved = true;
@@ -67,7 +68,7 @@ impl Session {
     }
 
     /// `None`: nothing to do.
-    fn plan(&self, topic: &Topic, snapshot: &Snapshot, now: Millis) -> Option<Plan> {
+    fn plan(&self, topic: &Topic, wanted: &Set, now: Millis) -> Option<Plan> {
         let full = self.protocol == Protocol::Sotw && topic.url.full_state();
         let greet = !topic.greeted && (full || topic.subscription.is_wildcard());
         if topic.pending.is_empty() && topic.trials.is_empty() && topic.leaving.is_empty() && !greet {
@@ -78,7 +79,6 @@ impl Session {
         if waiting >= window {
             return None;
         }
-        let wanted = snapshot.set(topic.url.as_str()).unwrap_or(&EMPTY);
         if let Some(trial) = topic.trials.front() {
             let send = trial.iter().filter(|n| topic.subscription.covers(n)).filter_map(|n| wanted.get(n));
             return Some(Plan { send: send.cloned().collect(), trial: true, ..Plan::default() });
@@ -172,7 +172,7 @@ impl Session {
         }
     }
 
-    fn carry_out(&mut self, key: &Key, mut plan: Plan, snapshot: &Snapshot, now: Millis) -> Option<Response> {
+    fn carry_out(&mut self, key: &Key, mut plan: Plan, wanted: &Set, now: Millis) -> Option<Response> {
         let topic = self.topics.get_mut(key)?;
         if plan.trial {
             topic.trials.pop_front();
@@ -181,7 +181,7 @@ impl Session {
             topic.pending.remove(name);
             topic.forced.remove(name);
         }
-        topic.parked.retain(|name, _| snapshot.get(key.1.as_str(), name).is_some());
+        topic.parked.retain(|name, _| wanted.get(name).is_some());
         for name in plan.depart {
             topic.leaving.entry(name).or_insert(now);
         }
@@ -194,13 +194,14 @@ impl Session {
         for resource in &plan.send {
             topic.pending.remove(resource.name());
             topic.forced.remove(resource.name());
-            if snapshot.get(key.1.as_str(), resource.name()).is_none() {
+            if wanted.get(resource.name()).is_none() {
                 topic.leaving.entry(Arc::clone(resource.name())).or_insert(now);
             }
             topic.known.insert(Arc::clone(resource));
         }
         // Who comes back leaves no longer.
-        topic.leaving.retain(|name, _| snapshot.get(key.1.as_str(), name).is_none());
+        topic.leaving.retain(|name, _| wanted.get(name).is_none());
+        topic.share(wanted);
         let delta = self.protocol == Protocol::Delta;
         let full = !delta && key.1.full_state();
         if !delta && !full {
@@ -230,7 +231,7 @@ impl Session {
                 removed_resources: plan.remove.iter().map(|n| n.to_string()).collect(),
             })
         } else {
-            let all = topic.known.set().values();
+            let all = topic.known.iter();
             let resources = if full {
                 all.filter(|r| r.has_content()).map(|r| r.any()).collect()
             } else {

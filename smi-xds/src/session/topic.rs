@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::subscription::Subscription;
 use crate::kind::TypeUrl;
 use crate::resource::{Name, Reference, Resource, Version};
-use crate::snapshot::{Set, differences};
+use crate::set::Set;
 
 /// Times are milliseconds on a clock of the caller's.
 pub type Millis = u64;
@@ -34,44 +34,6 @@ pub(crate) struct Parked {
     pub(crate) message: Arc<str>,
 }
 
-/// Resources by name, with the version of the whole.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
-    set: Set,
-    sum: Version,
-}
-
-impl Known {
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Resource>> {
-        self.set.get(name)
-    }
-
-    pub(crate) fn set(&self) -> &Set {
-        &self.set
-    }
-
-    fn is_empty(&self) -> bool {
-        self.set.is_empty()
-    }
-
-    pub(crate) fn version(&self) -> Version {
-        self.sum
-    }
-
-    pub(crate) fn insert(&mut self, resource: Arc<Resource>) {
-        self.remove(&Arc::clone(resource.name()));
-        self.sum = self.sum.plus(resource.version());
-        self.set.insert_mut(Arc::clone(resource.name()), resource);
-    }
-
-    pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(old) = self.set.get(name) {
-            self.sum = self.sum.minus(old.version());
-            self.set.remove_mut(name);
-        }
-    }
-}
-
 /// What happened to one type, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,9 +57,9 @@ pub(crate) struct Topic {
     pub(crate) url: TypeUrl,
     pub(crate) subscription: Subscription,
     /// What was sent last, by name.
-    pub(crate) known: Known,
+    pub(crate) known: Set,
     /// What the client said it uses.
-    pub(crate) accepted: Known,
+    pub(crate) accepted: Set,
     /// Names whose wanted state may differ from `known`.
     pub(crate) pending: BTreeSet<Name>,
     /// Names to answer although nothing changed.
@@ -131,8 +93,8 @@ impl Topic {
         Self {
             url,
             subscription,
-            known: Known::default(),
-            accepted: Known::default(),
+            known: Set::default(),
+            accepted: Set::default(),
             pending: BTreeSet::new(),
             forced: BTreeSet::new(),
             leaving: BTreeMap::new(),
@@ -151,12 +113,19 @@ impl Topic {
     /// Everything that may differ between what is known and what should be.
     pub(crate) fn compare(&mut self, wanted: &Set) {
         if self.subscription.is_wildcard() {
-            let (names, _) = differences(self.known.set(), wanted);
+            let (names, _) = wanted.since(&self.known);
             self.pending.extend(names);
         } else {
             self.pending.extend(self.subscription.names().iter().cloned());
-            self.pending.extend(self.known.set().keys().cloned());
+            self.pending.extend(self.known.names().cloned());
         }
+    }
+
+    /// Takes over the memory of what should be, once it is the same.
+    pub(crate) fn share(&mut self, wanted: &Set) {
+        self.known.share(wanted);
+        self.accepted.share(&self.known);
+        self.subscription.share(&self.known);
     }
 
     /// Whether the client got this name already under its earlier subscription.
@@ -180,7 +149,7 @@ impl Topic {
             return;
         }
         let keep = |name: &Name| self.subscription.has(name);
-        let gone: Vec<Name> = self.known.set().keys().filter(|n| !keep(n)).cloned().collect();
+        let gone: Vec<Name> = self.known.names().filter(|n| !keep(n)).cloned().collect();
         let parked: Vec<Name> = self.parked.keys().filter(|n| !keep(n)).cloned().collect();
         self.pending = self.pending.iter().filter(|n| keep(n)).cloned().collect();
         self.forced = self.forced.iter().filter(|n| keep(n)).cloned().collect();
@@ -214,7 +183,7 @@ impl Topic {
                     }
                 }
                 Some(_) => {}
-                None => self.accepted.remove(name),
+                None => drop(self.accepted.remove(name)),
             }
         }
     }
@@ -243,7 +212,7 @@ impl Topic {
             for suspect in &suspects {
                 match self.accepted.get(suspect.name()).filter(|r| r.has_content()) {
                     Some(before) => self.known.insert(Arc::clone(before)),
-                    None => self.known.remove(&Arc::clone(suspect.name())),
+                    None => drop(self.known.remove(suspect.name())),
                 }
             }
         }

@@ -114,6 +114,17 @@ impl Talk {
         seen
     }
 
+    /// Accepts everything until nothing more comes; types of these repeat their names.
+    pub fn settle(&mut self, names: &[(&str, &[&str])]) -> Vec<Seen> {
+        let mut all = Vec::new();
+        while let Some(seen) = self.poll() {
+            let list = names.iter().find(|(kind, _)| *kind == seen.kind).map_or(&[][..], |(_, list)| *list);
+            self.ack(&seen, list);
+            all.push(seen);
+        }
+        all
+    }
+
     pub fn none(&mut self) {
         assert_eq!(self.poll(), None);
     }

@@ -1,0 +1,137 @@
+//! A real Envoy refuses one resource of each type: it is reported with its origin and parked, and everything else goes on. Needs
+//! `SMI_ENVOY`; binds loopback addresses as pods.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+#[path = "support/envoy/mod.rs"]
+mod envoy;
+
+use std::time::Duration;
+
+use envoy::*;
+use prost::Message as _;
+use smi_envoy::config::Any;
+use smi_envoy::config::address::{Address, Protocol};
+use smi_envoy::config::listener::{HttpConnectionManager, Listener};
+use smi_xds::kind::{CLUSTER, LISTENER, ROUTE};
+use smi_xds::{ByNodeId, Resource, Snapshot, linked, node};
+
+/// A resource that Envoy refuses, the last of these, and what it takes for Envoy to ask for it.
+type Unsound = fn(&Shop) -> Vec<Resource>;
+
+/// A time-out of nothing spoils every cluster sent with it.
+fn cluster(_: &Shop) -> Vec<Resource> {
+    vec![unsound(Resource::new(CLUSTER, "unsound", b"\x0a\x07unsound\x22\x02\x08\x00"))]
+}
+
+/// A listener without filter chains.
+fn listener(shop: &Shop) -> Vec<Resource> {
+    let listener = Listener::at(Address::new(shop.tls_entry(), Protocol::Tcp));
+    vec![unsound(Resource::new(LISTENER, listener.name.as_str(), &listener.encode_to_vec()))]
+}
+
+/// Two virtual hosts for everything, behind a listener that is sound.
+fn routes(shop: &Shop) -> Vec<Resource> {
+    let config = shop.config().resources;
+    let address = Address::new(shop.tls_entry(), Protocol::Tcp);
+    let mut listener = Listener {
+        filter_chains: config.listeners.values().next().unwrap().filter_chains.clone(),
+        ..Listener::at(address)
+    };
+    let filter = &mut listener.filter_chains[0].filters[0].typed_config;
+    let mut manager = filter.as_ref().unwrap().unpack::<HttpConnectionManager>().unwrap();
+    manager.rds.as_mut().unwrap().route_config_name = "unsound".into();
+    *filter = Some(Any::pack(&manager));
+    let mut routes = config.routes.values().next().unwrap().clone();
+    routes.name = "unsound".into();
+    let mut again = routes.virtual_hosts.last().unwrap().clone();
+    again.name = "again".into();
+    routes.virtual_hosts.push(again);
+    vec![
+        Resource::new(LISTENER, listener.name.as_str(), &listener.encode_to_vec()),
+        unsound(Resource::new(ROUTE, "unsound", &routes.encode_to_vec())),
+    ]
+}
+
+fn unsound(resource: Resource) -> Resource {
+    resource.with_origins(["TrafficTarget shop/unsound".to_owned()])
+}
+
+fn refusal(base: u8, sotw: bool, faulty: Unsound) {
+    let mut shop = Shop::new(base);
+    shop.serve();
+    let mut mesh = Mesh::start(ByNodeId::default(), None);
+    let extra = faulty(&shop);
+    let name = extra.last().unwrap().name().to_string();
+    let with = |shop: &Shop| {
+        let mut all = shop.resources();
+        all.extend(extra.iter().cloned());
+        Snapshot::new(linked(all))
+    };
+    mesh.store.set(node::NODES, with(&shop));
+    let proxy = mesh.envoy(&shop, "node", sotw);
+    proxy.live();
+    eventually("it is refused", || !mesh.parked().is_empty());
+    mesh.settled();
+    let mut caller = Caller::new(shop.web(), shop.entry());
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap().0, 200, "the others work");
+    assert_eq!(mesh.parked(), [(name, vec!["TrafficTarget shop/unsound".to_owned()])]);
+    let before = mesh.server().totals();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(mesh.server().totals().requests, before.requests, "it does not go round and round");
+    // Changes of others take effect, and it is not sent with them.
+    shop.weights = (0, 1);
+    mesh.store.set(node::NODES, with(&shop));
+    mesh.settled();
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap(), (200, shop.expected()));
+    shop.granted = false;
+    mesh.store.set(node::NODES, with(&shop));
+    mesh.settled();
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap().0, 403);
+    assert_eq!(mesh.server().totals().nacks, before.nacks, "it is not sent again");
+    mesh.set(&shop);
+    mesh.settled();
+    assert_eq!(mesh.parked(), []);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_refused_cluster_is_reported_and_parked_incremental() {
+    refusal(90, false, cluster);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_refused_cluster_is_reported_and_parked_state_of_the_world() {
+    refusal(100, true, cluster);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_refused_listener_is_reported_and_parked_incremental() {
+    refusal(130, false, listener);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_refused_listener_is_reported_and_parked_state_of_the_world() {
+    refusal(140, true, listener);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn refused_routes_are_reported_and_parked_incremental() {
+    refusal(150, false, routes);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn refused_routes_are_reported_and_parked_state_of_the_world() {
+    refusal(160, true, routes);
+}
