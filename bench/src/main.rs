@@ -8,6 +8,7 @@ mod cost;
 mod world;
 mod xds;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -45,12 +46,20 @@ enum Cli {
         /// Sizes in clusters, each with its assignment.
         #[arg(long, value_delimiter = ',', default_value = "1000,3000,10000")]
         clusters: Vec<usize>,
-        /// Simulated clients.
+        /// Streams, without sockets and with.
         #[arg(long, default_value_t = 200)]
         clients: usize,
         /// Writes the figures as JSON.
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
+    },
+    /// The clients of `xds`, in a process of their own.
+    #[command(hide = true)]
+    XdsClients {
+        /// Where the server is.
+        address: SocketAddr,
+        /// How many.
+        clients: usize,
     },
 }
 
@@ -60,5 +69,6 @@ fn main() -> anyhow::Result<()> {
             compile::run(&services, runs.max(1), load_runs.max(1), json.as_deref())
         }
         Cli::Xds { clusters, clients, json } => xds::run(&clusters, clients, json.as_deref()),
+        Cli::XdsClients { address, clients } => xds::clients::run(address, clients),
     }
 }
