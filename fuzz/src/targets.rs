@@ -18,6 +18,8 @@ use smi_core::validate::validate;
 use smi_traefik::rule::{Matcher, Rule, parse};
 use smi_traefik::{Traefik, check};
 
+pub use crate::session::xds_session;
+
 /// What an input reached.
 pub type Mark = u64;
 
@@ -33,13 +35,14 @@ pub const ALL: &[(&str, Target)] = &[
     ("compile_order", compile_order),
     ("traefik_rule_roundtrip", traefik_rule_roundtrip),
     ("json_yaml_agree", json_yaml_agree),
+    ("xds_session", xds_session),
 ];
 
 fn read(bytes: &[u8]) -> World {
     load(&[Input::new("fuzz.yaml", bytes)], &Limits::default())
 }
 
-fn mark(of: impl Hash) -> Mark {
+pub(crate) fn mark(of: impl Hash) -> Mark {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()
