@@ -1,8 +1,9 @@
 //! Files for a proxy that watches them, replaced in an order that loses no request.
 //!
 //! A proxy does not say when it has read a file. So what is added is written at once, clusters before what routes to them; what is removed
-//! goes from the files a little later, when nothing refers to it any more.
+//! goes from the files a little later, when nothing refers to it any more, and a file of its own goes a little after that.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(super) struct Folder {
     written: Option<EnvoyConfig>,
     /// What remains when nothing lingers, and since when it is so.
     wanted: Option<(EnvoyConfig, Instant)>,
+    /// Since when the files name nothing that lingers.
+    settled: Option<Instant>,
     admin_port: u16,
 }
 
@@ -31,7 +34,7 @@ impl Folder {
     pub(super) fn new(path: &Path, admin_port: u16) -> anyhow::Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("cannot create `{}`", path.display()))?;
         let at = std::path::absolute(path)?.display().to_string();
-        Ok(Self { path: path.to_owned(), at, written: None, wanted: None, admin_port })
+        Ok(Self { path: path.to_owned(), at, written: None, wanted: None, settled: None, admin_port })
     }
 
     /// Writes what is new, and keeps what is no longer wanted for a while.
@@ -56,11 +59,19 @@ impl Folder {
     /// Removes what has lingered long enough.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
         let due = self.wanted.take_if(|(_, since)| since.elapsed() >= LINGER);
-        if let Some((config, _)) = due
-            && self.written.as_ref() != Some(&config)
-        {
-            self.write(&config)?;
-            self.written = Some(config);
+        if let Some((config, _)) = due {
+            if self.written.as_ref() != Some(&config) {
+                self.write(&config)?;
+                self.written = Some(config);
+            }
+            self.settled = Some(Instant::now());
+        }
+        if let (Some(_), Some(config)) = (self.settled.take_if(|at| at.elapsed() >= LINGER), &self.written) {
+            let files: BTreeSet<PathBuf> =
+                config.watched_files(&self.at).iter().map(|file| self.path.join(&file.name)).collect();
+            for folder in OWN {
+                sweep(&self.path.join(folder), &files)?;
+            }
         }
         Ok(())
     }
@@ -106,6 +117,22 @@ impl Folder {
         let text = serde_json::to_string_pretty(&tree)? + "\n";
         if std::fs::read_to_string(path).is_ok_and(|old| old == text) { Ok(()) } else { replace(path, &text) }
     }
+}
+
+/// Folders in which every file is of one resource.
+const OWN: [&str; 2] = ["endpoints", "routes"];
+
+/// Removes the files that nothing names any more.
+fn sweep(folder: &Path, named: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            sweep(&path, named)?;
+        } else if path.extension().is_some_and(|e| e == "json") && !named.contains(&path) {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file whole or not at all: Envoy notices the move.

@@ -1,12 +1,15 @@
 //! `smi serve xds`: keeps proxies equal to a folder of manifests.
 //!
-//! Shape: `watch` notices changes of files, `world` turns them into what each proxy should have, `nodes` tells who may have what, `files`
-//! writes for proxies that watch files, `authority` certifies for development; this module is the loop around them.
-//! A state with errors is reported and not served: proxies keep the last good one.
+//! Shape: `watch` notices changes of files, `texts` holds those that can be read, `world` turns them into what each proxy should have,
+//! `nodes` tells who may have what, `files` writes for proxies that watch files, `authority` certifies for development; this module is the
+//! loop around them.
+//! Faults: an object with an error is compiled as always, so that it narrows, and spoils no other: what is revoked beside it is revoked.
+//! A file that cannot be read stays as it was, and so does everything when the folder cannot be read.
 
 mod authority;
 mod files;
 mod nodes;
+mod texts;
 mod watch;
 mod world;
 
@@ -22,6 +25,7 @@ use clap::{Args, Subcommand};
 use smi_xds::{FileSource, IdentitySource, Server, ServerOptions, Store, Tls};
 use tokio::net::TcpListener;
 
+use self::world::Update;
 use crate::{input, options};
 
 /// Keeps proxies equal to a folder of manifests.
@@ -170,11 +174,14 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
             _ = looks.tick() => {
                 if tokio::task::block_in_place(|| files.changed()) {
                     let update = tokio::task::block_in_place(|| world.reload(&args.input, &args.options))?;
-                    if let (true, Some(folder)) = (update, &mut folder) {
+                    if let (Update::Served, Some(folder)) = (update, &mut folder) {
                         folder.publish(&world)?;
                     }
-                    if let (true, Certificates::Dev(authority)) = (update, &certificates) {
+                    if let (Update::Served, Certificates::Dev(authority)) = (update, &certificates) {
                         authority.write(world.accounts().iter().map(String::as_str))?;
+                    }
+                    if update == Update::Unread {
+                        files.forget();
                     }
                 }
                 if let Some(folder) = &mut folder {

@@ -1,12 +1,13 @@
 //! Which node may have what, and what is told of nodes.
 
 use smi_core::backend::ProxyTarget;
+use smi_core::cluster::PodId;
 use smi_core::ir::Ir;
 use smi_envoy::target_of;
 use smi_xds::server::{Client, Observer};
 use smi_xds::status::Event;
 use smi_xds::wire::Node;
-use smi_xds::{Denied, Group, NodeId, Peer, Placement, node};
+use smi_xds::{Denied, Group, Peer, Placement, node};
 
 use super::world::Shared;
 use super::{lock, say};
@@ -19,39 +20,42 @@ pub(super) struct Placed {
 
 impl Placement for Placed {
     fn place(&self, node: &Node, peer: &Peer) -> Result<Group, Denied> {
-        let id = NodeId::parse(&node.id).ok_or_else(|| {
-            Denied(format!("`{:.100}` is neither `node`, `node/NAME` nor `sidecar/NAMESPACE/POD`", node.id))
+        let target = target_of(&node.id).ok_or_else(|| {
+            Denied(format!("`{:.100}` is neither `node`, `node~NAME` nor `sidecar~NAMESPACE~POD`", node.id))
         })?;
-        let wanted = match id {
-            NodeId::Node(_) => self.node_proxy.clone(),
-            NodeId::Sidecar { .. } => match peer {
-                Peer::Certified(_) => lock(&self.shared)
-                    .as_ref()
-                    .and_then(|ir| identity(ir, &node.id))
-                    .ok_or_else(|| Denied(format!("there is no pod of `{:.100}`", node.id)))?,
-                // Not asked for.
-                Peer::Anonymous => String::new(),
-            },
+        let (group, wanted) = match &target {
+            ProxyTarget::Node => (node::NODES.into(), self.node_proxy.clone()),
+            // Without certificates nobody knows who asks; a group of pods that are not there gets nothing.
+            ProxyTarget::Sidecar(_) if *peer == Peer::Anonymous => (node.id.as_str().into(), String::new()),
+            ProxyTarget::Sidecar(pod) => {
+                let ir = lock(&self.shared).clone();
+                let of = ir.and_then(|ir| identity(&ir, pod));
+                let of = of.ok_or_else(|| Denied(format!("there is no pod of `{:.100}`", node.id)))?;
+                (format!("{} {of}", node.id).into(), of)
+            }
         };
-        if let Peer::Certified(names) = peer
-            && !names.contains(&wanted)
-        {
-            return Err(Denied(format!(
-                "`{:.100}` is for `{wanted}`, the certificate for {names:?}",
-                node.id
-            )));
+        match peer {
+            Peer::Certified(names) if !names.contains(&wanted) => {
+                Err(Denied(format!("`{:.100}` is for `{wanted}`, the certificate for {names:?}", node.id)))
+            }
+            Peer::Certified(_) | Peer::Anonymous => Ok(group),
         }
-        Ok(match id {
-            NodeId::Node(_) => node::NODES.into(),
-            NodeId::Sidecar { .. } => node.id.as_str().into(),
-        })
     }
 }
 
-fn identity(ir: &Ir, node_id: &str) -> Option<String> {
-    let Some(ProxyTarget::Sidecar(pod)) = target_of(node_id) else { return None };
-    let pod = ir.pods.get(&pod)?;
-    Some(ir.identity(&pod.workload).to_string())
+/// The pod of a group of sidecars, and its SPIFFE ID; none if it is no longer the one that the group was admitted as.
+pub(super) fn admitted(ir: &Ir, group: &str) -> Option<(PodId, String)> {
+    let (id, admitted) = match group.split_once(' ') {
+        Some((id, admitted)) => (id, Some(admitted)),
+        None => (group, None),
+    };
+    let Some(ProxyTarget::Sidecar(pod)) = target_of(id) else { return None };
+    let of = identity(ir, &pod)?;
+    admitted.is_none_or(|admitted| admitted == of).then_some((pod, of))
+}
+
+fn identity(ir: &Ir, pod: &PodId) -> Option<String> {
+    Some(ir.identity(&ir.pods.get(pod)?.workload).to_string())
 }
 
 /// Tells the operator of nodes that come, go and refuse.

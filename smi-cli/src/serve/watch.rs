@@ -21,6 +21,11 @@ impl Watch {
         Self { paths, last: Seen::new(), taken: None }
     }
 
+    /// The state that was taken last counts as new once more.
+    pub(super) fn forget(&mut self) {
+        self.taken = Some(Seen::new());
+    }
+
     /// Whether there is a new state that was the same at the look before, so that nobody is writing.
     pub(super) fn changed(&mut self) -> bool {
         let mut now = Seen::new();

@@ -5,16 +5,31 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use smi_core::backend::{Backend as _, ProxyTarget};
+use smi_core::diag::Severity;
 use smi_core::ir::Ir;
-use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions, target_of};
+use smi_core::load::{Limits, load};
+use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions};
 use smi_xds::identity::{IdentityError, secrets};
 use smi_xds::{IdentitySource, Resource, Snapshot, Store, linked, node};
 
+use super::nodes::admitted;
+use super::texts::Texts;
 use super::{lock, say};
 use crate::{diagnostics, input, options};
 
 /// The IR that is served, for those who decide on nodes.
 pub(super) type Shared = Arc<Mutex<Option<Arc<Ir>>>>;
+
+/// What came of reading everything again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Update {
+    /// It is served from now on.
+    Served,
+    /// There is nothing to serve yet.
+    Kept,
+    /// Files or folders could not be read, and should be tried again although they look the same.
+    Unread,
+}
 
 /// What the proxies should have.
 pub(super) struct Proxies {
@@ -27,6 +42,8 @@ pub(super) struct Proxies {
     /// Said before, and not again until they change.
     complaints: Vec<IdentityError>,
     troubles: BTreeMap<String, String>,
+    unread: Option<String>,
+    texts: Texts,
 }
 
 impl Proxies {
@@ -45,35 +62,53 @@ impl Proxies {
             sidecars: BTreeSet::new(),
             complaints: Vec::new(),
             troubles: BTreeMap::new(),
+            unread: None,
+            texts: Texts::default(),
         }
     }
 
-    /// Reads everything again. True: it is served from now on. False: it has errors, and proxies keep what they have.
+    /// Reads everything again.
     pub(super) fn reload(
         &mut self,
         input: &input::Files,
         flags: &options::CompileFlags,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Update> {
         let mut options = flags.options()?;
         if let Some(ir) = lock(&self.shared).as_ref() {
             // Ports that proxies listen on stay.
             options.port_table = ir.listeners.clone();
         }
-        let world = match input.load() {
-            Ok(world) => world,
+        let inputs = match input.read() {
+            Ok(inputs) => inputs,
             Err(error) => {
-                say(format_args!("{error:#}; proxies keep what they have"));
-                return Ok(false);
+                let trouble = format!("{error:#}; proxies keep what they have");
+                if self.unread.as_ref() != Some(&trouble) {
+                    say(&trouble);
+                    self.unread = Some(trouble);
+                }
+                return Ok(Update::Unread);
             }
         };
+        self.unread = None;
+        let unreadable = self.texts.update(inputs);
+        for world in &unreadable {
+            diagnostics::to_stderr(&world.report, &world.sources)?;
+            for source in world.sources.ids() {
+                say(format_args!("`{}` cannot be read and stays as it was", world.sources.name(source)));
+            }
+        }
+        let Some(texts) = self.texts.all() else {
+            say("nothing is served before everything can be read");
+            return Ok(Update::Kept);
+        };
+        let world = load(&texts, &Limits::default());
         let (compiled, mut report) = crate::compiled(&world, &options);
         let rendered = self.envoy().render(&compiled.ir, &ProxyTarget::Node);
         report.append(rendered.report);
         report.sort();
         diagnostics::to_stderr(&report, &world.sources)?;
         if report.has_errors() {
-            say("errors; proxies keep what they have");
-            return Ok(false);
+            say("errors: what they are about is left out or closed, everything else is served");
         }
         let resources = resources(&rendered.output);
         let count = resources.len();
@@ -83,7 +118,7 @@ impl Proxies {
         }
         self.node = Some(rendered.output);
         self.render_sidecars();
-        Ok(true)
+        Ok(Update::Served)
     }
 
     /// The configuration of node proxies.
@@ -109,38 +144,40 @@ impl Proxies {
             self.troubles.remove(&**gone);
         }
         for group in &demanded {
-            match self.sidecar(&ir, group) {
-                Ok(snapshot) => {
-                    self.store.set(group, snapshot);
-                    self.troubles.remove(&**group);
+            let (snapshot, trouble) = self.sidecar(&ir, group);
+            self.store.set(group, snapshot);
+            match trouble {
+                None => drop(self.troubles.remove(&**group)),
+                Some(trouble) if self.troubles.get(&**group) != Some(&trouble) => {
+                    say(format_args!("error: `{group}`: {trouble}"));
+                    self.troubles.insert(group.to_string(), trouble);
                 }
-                Err(trouble) => {
-                    if self.troubles.get(&**group) != Some(&trouble) {
-                        say(format_args!("`{group}` gets nothing new: {trouble}"));
-                        self.troubles.insert(group.to_string(), trouble);
-                    }
-                }
+                Some(_) => {}
             }
         }
         self.sidecars = demanded;
     }
 
-    fn sidecar(&self, ir: &Ir, group: &str) -> Result<Snapshot, String> {
-        let target = target_of(group).ok_or("no such kind of proxy")?;
-        let ProxyTarget::Sidecar(id) = &target else { return Err("no such kind of proxy".into()) };
-        let pod = ir.pods.get(id).ok_or("there is no such pod")?;
-        let rendered = self.envoy().render(ir, &target);
-        if let Some(error) =
-            rendered.report.diagnostics.iter().find(|d| d.severity == smi_core::diag::Severity::Error)
-        {
-            return Err(error.message.to_string());
-        }
+    /// What a sidecar should have, and what is wrong with it. Where something is wrong it gets less, so that what was revoked is gone.
+    fn sidecar(&self, ir: &Ir, group: &str) -> (Snapshot, Option<String>) {
+        let Some((pod, of)) = admitted(ir, group) else {
+            return (
+                Snapshot::default(),
+                Some("there is no such pod, or it is of another account now".into()),
+            );
+        };
+        let rendered = self.envoy().render(ir, &ProxyTarget::Sidecar(pod));
+        let mut errors = rendered.report.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+        let mut trouble = errors.next().map(|error| error.message.to_string());
         let mut all = resources(&rendered.output);
         if let Some(source) = &self.certificates {
             // Its own, and no other's.
-            all.extend(secrets(&**source, ir.identity(&pod.workload).as_str()).map_err(|e| e.to_string())?);
+            match secrets(&**source, &of) {
+                Ok(secrets) => all.extend(secrets),
+                Err(error) => trouble = Some(error.to_string()),
+            }
         }
-        Ok(Snapshot::new(linked(all)))
+        (Snapshot::new(linked(all)), trouble)
     }
 
     /// Tells of faulty certificates, once.
