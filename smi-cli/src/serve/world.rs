@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::diag::Severity;
-use smi_core::ir::Ir;
+use smi_core::ir::{Ir, ListenerKey, PortTable};
 use smi_core::load::{Limits, load};
 use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions};
 use smi_xds::identity::{IdentityError, secrets};
@@ -75,8 +75,7 @@ impl Proxies {
     ) -> anyhow::Result<Update> {
         let mut options = flags.options()?;
         if let Some(ir) = lock(&self.shared).as_ref() {
-            // Ports that proxies listen on stay.
-            options.port_table = ir.listeners.clone();
+            options.port_table = kept(&ir.listeners, options.port_table);
         }
         let inputs = match input.read() {
             Ok(inputs) => inputs,
@@ -197,6 +196,18 @@ impl Proxies {
         }
         Envoy { options }
     }
+}
+
+/// Ports that proxies listen on stay; the table that was given is for services that come.
+fn kept(used: &PortTable, given: PortTable) -> PortTable {
+    let udp = |key: &ListenerKey| matches!(key, ListenerKey::Udp(..));
+    let mut table = used.clone();
+    for (key, port) in given.entries {
+        if !used.entries.iter().any(|(other, taken)| *taken == port && udp(other) == udp(&key)) {
+            table.entries.entry(key).or_insert(port);
+        }
+    }
+    table
 }
 
 fn resources(config: &EnvoyConfig) -> Vec<Resource> {
