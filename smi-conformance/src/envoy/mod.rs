@@ -10,6 +10,7 @@ pub use control::Control;
 pub use node::{Delivery, EnvoyNode, LiveEnvoyNode};
 pub use process::Process;
 
+use smi_core::eval::path::canonical_path;
 use smi_core::eval::{Distribution, Outcome, Payload, Request};
 use smi_core::ir::Ir;
 
@@ -68,6 +69,19 @@ const DECLARED: &[Declared] = &[
         lacks: None,
         concerns: |_, request, _| match &request.payload {
             Payload::Http(http) => !METHODS.contains(&http.method.as_str()),
+            Payload::Tcp { .. } | Payload::Udp { .. } => false,
+        },
+        instead: Instead::Refusal(Refusal::BadRequest),
+    },
+    Declared {
+        name: "slashes alone refused",
+        lacks: None,
+        concerns: |ir, request, _| match &request.payload {
+            Payload::Http(http) => {
+                let path = http.target.split('?').next().unwrap_or_default();
+                let canonical = canonical_path(&http.target, ir.settings.encoded_slashes);
+                canonical.is_ok_and(|path| path == "/") && path.contains("//")
+            }
             Payload::Tcp { .. } | Payload::Udp { .. } => false,
         },
         instead: Instead::Refusal(Refusal::BadRequest),

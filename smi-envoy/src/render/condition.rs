@@ -100,10 +100,11 @@ pub(super) fn everything() -> RouteMatch {
     RouteMatch { path: Some(PathSpecifier::Prefix("/".into())), headers: Vec::new() }
 }
 
-/// Requests whose path holds a `%` without two hex digits, which Envoy lets pass (S9).
-pub(super) fn bad_escape() -> RouteMatch {
+/// Requests whose path is not canonical and which Envoy lets pass (S9): a `%` without two hex digits, and slashes alone, of which it leaves
+/// two. What is open below the root, `/.+`, would open the root for `//`.
+pub(super) fn not_canonical() -> RouteMatch {
     let regex =
-        "[^%]*(?:%[0-9A-Fa-f]{2}[^%]*)*%(?:[^0-9A-Fa-f].*|[0-9A-Fa-f](?:[^0-9A-Fa-f].*)?)?".to_owned();
+        "//|[^%]*(?:%[0-9A-Fa-f]{2}[^%]*)*%(?:[^0-9A-Fa-f].*|[0-9A-Fa-f](?:[^0-9A-Fa-f].*)?)?".to_owned();
     RouteMatch { path: Some(PathSpecifier::SafeRegex(RegexMatcher { regex })), headers: Vec::new() }
 }
 

@@ -29,7 +29,7 @@ impl Output<'_> {
         self.resources.made_of(Kind::Route, &listener, &at.origins(self.ir));
         let names = self.names(at);
         let Some(name) = names.first().cloned() else { return };
-        let mut routes = vec![answer("bad-escape", condition::bad_escape(), 400)];
+        let mut routes = vec![answer("not-canonical", condition::not_canonical(), 400)];
         let mut joint = self.joint(at);
         for (place, route) in at.port.routes.iter().enumerate() {
             let matches: Vec<RouteMatch> = match &route.condition {
@@ -158,7 +158,7 @@ pub(super) fn routes(name: String, mut virtual_hosts: Vec<VirtualHost>) -> Route
         name: "*".into(),
         domains: vec!["*".into()],
         routes: vec![
-            answer("bad-escape", condition::bad_escape(), 400),
+            answer("not-canonical", condition::not_canonical(), 400),
             answer("unknown-host", condition::everything(), 404),
         ],
         typed_per_filter_config: PerFilter::new(),

@@ -124,7 +124,7 @@ impl<'a> Output<'a> {
             name: "*".into(),
             domains: vec!["*".into()],
             routes: vec![
-                http::answer("bad-escape", condition::bad_escape(), 400),
+                http::answer("not-canonical", condition::not_canonical(), 400),
                 http::to_clusters("app".into(), condition::everything(), vec![leg], &Default::default()),
             ],
             // SPEC: S22 — the union of all grants, for whatever path; never on a route, where the first of two overlapping ones would
@@ -201,7 +201,7 @@ impl<'a> Output<'a> {
                 name: "*".into(),
                 domains: vec!["*".into()],
                 routes: vec![
-                    http::answer("bad-escape", condition::bad_escape(), 400),
+                    http::answer("not-canonical", condition::not_canonical(), 400),
                     http::to_clusters("app".into(), condition::everything(), vec![leg], &Default::default()),
                 ],
                 typed_per_filter_config: PerFilter::from([(RBAC.to_owned(), access::probes(workload, port))]),
