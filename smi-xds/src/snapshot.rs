@@ -62,8 +62,10 @@ impl Snapshot {
         let gone = self.types.get_mut(type_url)?.remove(name)?;
         for name in assignments(&gone) {
             match self.users.get(name).copied() {
-                Some(users) if users > 1 => drop(self.users.insert_mut(Arc::clone(name), users - 1)),
-                Some(_) | None => drop(self.users.remove_mut(name)),
+                Some(users) if users > 1 => self.users.insert_mut(Arc::clone(name), users - 1),
+                Some(_) | None => {
+                    self.users.remove_mut(name);
+                }
             }
         }
         Some(gone)

@@ -150,7 +150,7 @@ impl Session {
     }
 
     fn plan_removals(&self, topic: &Topic, wanted: &Set, now: Millis, plan: &mut Plan) {
-        let leaving = topic.leaving.keys().filter(|n| wanted.get(*n).is_none());
+        let leaving = topic.leaving.keys().filter(|n| wanted.get(n).is_none());
         let leaving: Vec<Name> = leaving.chain(&plan.depart).cloned().collect();
         if leaving.is_empty() {
             return;
