@@ -79,7 +79,14 @@ pub fn xds_session(bytes: &[u8]) -> Mark {
     let protocol = if script.byte() & 1 == 0 { Protocol::Delta } else { Protocol::Sotw };
     let mut session = Session::new(protocol, None, Limits::default());
     let mut published = Published::first(script.snapshot());
-    let (mut allowed, mut asked) = (BTreeSet::new(), BTreeSet::new());
+    // An assignment that Envoy waits for is sent, if only an empty one, also when its cluster is about to go.
+    let fillers =
+        Snapshot::new(NAMES[..4].iter().map(|name| {
+            Resource::new(CLUSTER, *name, b"").with_references([Reference::new(ENDPOINT, *name)])
+        }));
+    let fillers = fillers.set(ENDPOINT).into_iter().flat_map(|set| set.iter());
+    let mut allowed: BTreeSet<Bytes> = fillers.flat_map(|r| [r.delta(), r.any()]).collect();
+    let mut asked = BTreeSet::new();
     let mut last = (CLUSTER.to_owned(), String::new());
     let (mut now, mut steps, mut responses) = (0_u64, 0, 0);
     let mut reached = BTreeSet::new();
