@@ -188,6 +188,11 @@ impl PodId {
         Self(Arc::new(PodName { name, template_of: Some(kind) }))
     }
 
+    /// Whether both are one copy; `false` says nothing.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The object to point at.
     #[must_use]
     pub fn object_ref(&self) -> ObjectRef {

@@ -22,10 +22,10 @@ pub(super) fn transport(protocol: PortProtocol) -> Option<Transport> {
     }
 }
 
-/// Pods of one namespace that have the same labels.
+/// Pods of one namespace that follow each other and have the same labels.
 struct Alike<'p, 'c> {
     labels: &'c Labels,
-    pods: Vec<&'p Living<'c>>,
+    pods: &'p [Living<'c>],
 }
 
 /// A label in its namespace.
@@ -41,35 +41,22 @@ struct Index<'p, 'c> {
 impl<'p, 'c> Index<'p, 'c> {
     fn new(pods: &'p [Living<'c>]) -> Self {
         let mut alike: Vec<Alike<'p, 'c>> = Vec::new();
-        let mut places: HashMap<(&Namespace, &Labels), usize> = HashMap::new();
         let mut by_label: HashMap<Label<'c>, Vec<usize>> = HashMap::new();
-        let mut last: Option<(&Living<'c>, usize)> = None;
-        for living in pods {
-            let namespace = &living.id.name.namespace;
-            let labels = &living.pod.spec.labels;
-            let place = match last {
-                Some((before, place))
-                    if before.pod.spec.labels.is_same(labels) && before.id.name.namespace == *namespace =>
-                {
-                    place
-                }
-                _ => *places.entry((namespace, labels)).or_insert_with(|| {
-                    for (key, value) in labels.iter() {
-                        by_label.entry((namespace, key, value)).or_default().push(alike.len());
-                    }
-                    alike.push(Alike { labels, pods: Vec::new() });
-                    alike.len() - 1
-                }),
-            };
-            last = Some((living, place));
-            if let Some(alike) = alike.get_mut(place) {
-                alike.pods.push(living);
+        let same = |a: &Living<'_>, b: &Living<'_>| {
+            a.pod.spec.labels.is_same(&b.pod.spec.labels) && a.id.name.namespace == b.id.name.namespace
+        };
+        for pods in pods.chunk_by(same) {
+            let [first, ..] = pods else { continue };
+            let labels = &first.pod.spec.labels;
+            for (key, value) in labels.iter() {
+                by_label.entry((&first.id.name.namespace, key, value)).or_default().push(alike.len());
             }
+            alike.push(Alike { labels, pods });
         }
         Self { alike, by_label }
     }
 
-    /// The pods that a Service selects, by name; a Service without selector selects none.
+    /// The pods that a Service selects, by id; a Service without selector selects none.
     fn selected(&self, name: &'c Namespaced, service: &'c Service) -> Vec<&'p Living<'c>> {
         let candidates = service
             .selector
@@ -80,15 +67,18 @@ impl<'p, 'c> Index<'p, 'c> {
             .min_by_key(|places| places.len())
             .unwrap_or_default();
         let mut out = Vec::new();
+        // Places, and pods in each of them, are in the order of ids.
         for alike in candidates.iter().filter_map(|place| self.alike.get(*place)) {
             if alike.labels.fit(service.selector.iter()) {
-                out.extend_from_slice(&alike.pods);
+                out.extend(alike.pods);
             }
         }
-        out.sort_by(|a, b| a.id.cmp(b.id));
         out
     }
 }
+
+/// As many pods are looked at one by one; further ones are searched for.
+const FEW: usize = 32;
 
 /// The endpoints of a slice, and whose each address is.
 type Owned<'p, 'c> = (&'c EndpointSet, Vec<Option<&'p Living<'c>>>);
@@ -144,14 +134,18 @@ fn listed(sets: &[Owned<'_, '_>], port: &ServicePort) -> Vec<Endpoint> {
             }));
         }
     }
-    out.sort_by_key(|e| (e.address, e.port));
-    out.dedup_by(|again, first| {
-        let same = (again.address, again.port) == (first.address, first.port);
-        if same {
-            first.merge(again);
-        }
-        same
-    });
+    let key = |e: &Endpoint| (e.address, e.port);
+    // A single slice is in order already.
+    if !out.is_sorted_by(|a, b| key(a) < key(b)) {
+        out.sort_by_key(key);
+        out.dedup_by(|again, first| {
+            let same = key(again) == key(first);
+            if same {
+                first.merge(again);
+            }
+            same
+        });
+    }
     // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4. Test:
     // s15_a_dual_stack_pod_counts_once.
     if out.iter().any(|e| e.address.is_ipv6()) {
@@ -185,7 +179,10 @@ fn owner<'p, 'c>(
 ) -> Option<&'p Living<'c>> {
     let all = &workloads.pods;
     let named = endpoint.pod.as_ref().and_then(|id| {
-        // Nearly always one of those that the Service selects, which are few.
+        // Nearly always one of those that the Service selects, which mostly are few and known without a look at their names.
+        if let Some(same) = selected.iter().take(FEW).find(|living| living.id.is_same(id)) {
+            return Some(*same);
+        }
         match selected.binary_search_by(|living| living.id.cmp(id)) {
             Ok(place) => selected.get(place).copied(),
             Err(_) => all.binary_search_by(|living| living.id.cmp(id)).ok().and_then(|place| all.get(place)),

@@ -354,8 +354,8 @@ impl Pass<'_> {
             let inert = "so the TrafficTarget allows nothing";
             match &*rule.kind {
                 "HTTPRouteGroup" => {
-                    // A rule that stands again adds nothing but its size.
-                    let again = !seen.insert((&rule.name, &rule.matches));
+                    // A rule that stands again adds nothing but its size. Nearly all TrafficTargets have one.
+                    let again = target.rules.len() > 1 && !seen.insert((&rule.name, &rule.matches));
                     let matches =
                         if again { Vec::new() } else { self.group_rule(rule, &name, routes, &field) };
                     if let Some(granted) = &mut granted {

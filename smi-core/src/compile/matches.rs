@@ -1,5 +1,6 @@
 //! Route groups → HTTP matches (S6–S11, S26).
 
+use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
@@ -58,8 +59,8 @@ pub(super) fn groups(hub: &Hub, report: &mut Report) -> BTreeMap<Namespaced, Gro
 /// Patterns that were read, since groups repeat each other's.
 #[derive(Default)]
 struct Patterns<'h> {
-    paths: BTreeMap<&'h str, Result<Pattern, PatternFault>>,
-    values: BTreeMap<&'h str, Result<Pattern, PatternFault>>,
+    paths: HashMap<&'h str, Result<Pattern, PatternFault>>,
+    values: HashMap<&'h str, Result<Pattern, PatternFault>>,
 }
 
 impl<'h> Patterns<'h> {
@@ -173,9 +174,10 @@ fn one<'h>(
 }
 
 /// The name in lower case, `:authority` as `host`; or why it cannot be matched (S7).
-fn header_name(name: &str) -> Result<Arc<str>, &'static str> {
-    let lower = name.to_ascii_lowercase();
-    if lower == ":authority" {
+fn header_name(name: &Arc<str>) -> Result<Arc<str>, &'static str> {
+    let is_lower = !name.bytes().any(|b| b.is_ascii_uppercase());
+    let lower = if is_lower { name.clone() } else { name.to_ascii_lowercase().into() };
+    if &*lower == ":authority" {
         return Ok("host".into());
     }
     if lower.starts_with(':') {
@@ -186,7 +188,7 @@ fn header_name(name: &str) -> Result<Arc<str>, &'static str> {
         return Err("it is not a header name");
     }
     let owned = matches!(
-        lower.as_str(),
+        &*lower,
         "connection"
             | "keep-alive"
             | "proxy-connection"
@@ -201,5 +203,5 @@ fn header_name(name: &str) -> Result<Arc<str>, &'static str> {
             | "x-real-ip"
     ) || lower.starts_with("x-forwarded-")
         || lower.starts_with("x-envoy-");
-    if owned { Err("proxies own or rewrite it") } else { Ok(lower.into()) }
+    if owned { Err("proxies own or rewrite it") } else { Ok(lower) }
 }

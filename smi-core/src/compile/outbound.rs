@@ -16,6 +16,7 @@ use crate::ir::{
 
 /// A split whose references hold.
 struct Accepted<'h, 's> {
+    root: (&'s Namespaced, &'s Service),
     split: &'h TrafficSplit,
     object: Arc<ObjectRef>,
     /// `None`: unconditional.
@@ -44,20 +45,20 @@ pub(super) fn routes(
     report: &mut Report,
 ) {
     let known = &*services;
-    let mut by_root: BTreeMap<&Namespaced, (&Service, Vec<Accepted<'_, '_>>)> = BTreeMap::new();
+    let mut splits: Vec<Accepted<'_, '_>> = Vec::with_capacity(hub.splits.len());
     for (name, split) in &hub.splits {
         let mut pass = Pass { name, object: Arc::new(split.object_ref()), services: known, options, report };
-        if let Some(((root, service), accepted)) = pass.accept(split, groups) {
-            by_root.entry(root).or_insert((service, Vec::new())).1.push(accepted);
-        }
+        splits.extend(pass.accept(split, groups));
     }
+    splits.sort_by(|a, b| a.root.0.cmp(b.root.0));
     // Routes of each root by the place of its port, in order of precedence.
-    let mut built: Vec<(Namespaced, Vec<(usize, Route)>)> = Vec::with_capacity(by_root.len());
-    for (root, (service, mut splits)) in by_root {
-        in_order_of_precedence(&mut splits, report);
+    let mut built: Vec<(Namespaced, Vec<(usize, Route)>)> = Vec::with_capacity(splits.len());
+    for same in splits.chunk_by_mut(|a, b| a.root.0 == b.root.0) {
+        let Some((root, service)) = same.first().map(|s| s.root) else { continue };
+        let splits = in_order_of_precedence(same, report);
         let mut routes = Vec::with_capacity(service.ports.len() * splits.len());
         for (place, port) in service.ports.iter().enumerate() {
-            for accepted in &splits {
+            for accepted in splits {
                 if accepted.condition.is_some() && !matches!(port.protocol, Protocol::Http(_)) {
                     continue;
                 }
@@ -69,8 +70,10 @@ pub(super) fn routes(
         }
         built.push((root.clone(), routes));
     }
-    for (root, routes) in built {
-        let Some(service) = services.get_mut(&root) else { continue };
+    // Both are in the order of names, so that one walk over the services finds all roots.
+    let mut built = built.into_iter().peekable();
+    for (name, service) in services.iter_mut() {
+        let Some((_, routes)) = built.next_if(|(root, _)| root == name) else { continue };
         for (place, route) in routes {
             let Some(port) = service.ports.get_mut(place) else { continue };
             match route.condition {
@@ -98,8 +101,12 @@ fn tests(m: &HttpMatch) -> usize {
     usize::from(m.path.is_some()) + usize::from(m.methods != Methods::Any) + m.headers.len()
 }
 
-/// S18: conditional ones first, more conditions first, then the oldest, then by name. A second unconditional one is reported and removed.
-fn in_order_of_precedence(splits: &mut Vec<Accepted<'_, '_>>, report: &mut Report) {
+/// S18: conditional ones first, more conditions first, then the oldest, then by name. Of unconditional ones the first holds; the others are
+/// reported and left out.
+fn in_order_of_precedence<'a, 'h, 's>(
+    splits: &'a mut [Accepted<'h, 's>],
+    report: &mut Report,
+) -> &'a [Accepted<'h, 's>] {
     // SPEC: S18. Conditions are the tests (path, methods, each header) of all matches. A split that was never created (a manifest) is
     // newer than any that was. Case: split/s18-precedence.
     splits.sort_by_key(|s| {
@@ -113,33 +120,22 @@ fn in_order_of_precedence(splits: &mut Vec<Accepted<'_, '_>>, report: &mut Repor
             s.split.meta.name.clone(),
         )
     });
-    let mut winner: Option<Arc<ObjectRef>> = None;
-    splits.retain(|s| {
-        if s.condition.is_some() {
-            return true;
-        }
-        match &winner {
-            None => {
-                winner = Some(s.object.clone());
-                true
-            }
-            Some(first) => {
-                let path = FieldPath::root().fields(&["spec", "service"]);
-                let message = format!(
-                    "`{}` already is split unconditionally, so this split is not accepted",
-                    s.split.service
-                );
-                report.push(
-                    Diagnostic::new(codes::SPLIT_SECOND, &s.object, path.clone(), message).with_related(
-                        "the split that holds",
-                        first,
-                        path,
-                    ),
-                );
-                false
-            }
-        }
-    });
+    let conditional = splits.partition_point(|s| s.condition.is_some());
+    let (holding, others) = splits.split_at(splits.len().min(conditional + 1));
+    let [.., first] = holding else { return holding };
+    for other in others {
+        let path = FieldPath::root().fields(&["spec", "service"]);
+        let message = format!(
+            "`{}` already is split unconditionally, so this split is not accepted",
+            other.split.service
+        );
+        report.push(Diagnostic::new(codes::SPLIT_SECOND, &other.object, path.clone(), message).with_related(
+            "the split that holds",
+            &first.object,
+            path,
+        ));
+    }
+    holding
 }
 
 struct Pass<'a, 's> {
@@ -171,12 +167,12 @@ impl<'s> Pass<'_, 's> {
         &mut self,
         split: &'h TrafficSplit,
         groups: &BTreeMap<Namespaced, Group>,
-    ) -> Option<((&'s Namespaced, &'s Service), Accepted<'h, 's>)> {
+    ) -> Option<Accepted<'h, 's>> {
         let root = self.root(split);
         let condition = self.condition(split, groups);
         let backends = self.backends(split);
         let (root, condition, backends) = (root?, condition?, backends?);
-        Some((root, Accepted { split, object: self.object.clone(), condition, backends }))
+        Some(Accepted { root, split, object: self.object.clone(), condition, backends })
     }
 
     // SPEC: S13. `name`, `name.namespace`, `name.namespace.svc`, `name.namespace.svc.<cluster domain>`.

@@ -17,7 +17,7 @@ pub(super) fn services(
     options: &CompileOptions,
     report: &mut Report,
 ) -> BTreeMap<Namespaced, Service> {
-    let mut out = BTreeMap::new();
+    let mut out = Vec::with_capacity(cluster.services.len());
     // Most ports have no annotations and share the empty policy.
     let plain = Arc::new(TrafficPolicy::default());
     for (name, service) in &cluster.services {
@@ -78,7 +78,8 @@ pub(super) fn services(
         ports.dedup_by_key(|p| (p.port, p.transport));
         let mode = options.mode.of(cluster, &name.namespace);
         let origin = Origin::object(object);
-        out.insert(name.clone(), Service { addresses: service.addresses.clone(), mode, ports, origin });
+        out.push((name.clone(), Service { addresses: service.addresses.clone(), mode, ports, origin }));
     }
-    out
+    // In order already, which a map takes up far faster than one by one.
+    out.into_iter().collect()
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::inbound::Destination;
 use super::{CompileOptions, codes};
-use crate::cluster::{self, Cluster, PodId, Probe};
+use crate::cluster::{self, Cluster, PodId, PodSpec, Probe};
 use crate::diag::{Diagnostic, FieldPath, Report};
 use crate::eval::path::canonical_path;
 use crate::hub::names::{Name, Namespace, Namespaced};
@@ -28,9 +29,18 @@ pub(super) struct Workloads<'c> {
     pub(super) callers: Vec<(IpAddr, usize)>,
     /// Addresses of pods of different identity, which are nobody's.
     pub(super) shared: BTreeSet<IpAddr>,
-    pub(super) workloads: BTreeMap<WorkloadId, Workload>,
-    pub(super) by_account: BTreeMap<Namespaced, Vec<WorkloadId>>,
-    pub(super) by_binding: BTreeMap<Namespaced, Vec<WorkloadId>>,
+    /// By id, so that those of one account follow each other.
+    pub(super) workloads: Vec<(WorkloadId, Workload)>,
+    /// Places in `workloads`.
+    pub(super) by_binding: BTreeMap<Namespaced, Vec<usize>>,
+}
+
+/// Pods that follow each other and share their spec.
+struct Run<'c> {
+    workload: WorkloadId,
+    spec: &'c PodSpec,
+    /// Places in the list of pods.
+    pods: Range<usize>,
 }
 
 /// Whether a binding names anybody at all; both ways of choosing pods at once make it inert (S28).
@@ -53,17 +63,21 @@ pub(super) fn workloads<'c>(
             selectors.entry(&name.namespace).or_default().push((&name.name, labels));
         }
     }
-    let mut workloads: BTreeMap<WorkloadId, Workload> = BTreeMap::new();
     let mut pods: Vec<Living<'c>> = Vec::with_capacity(cluster.pods.len());
+    let mut runs: Vec<Run<'c>> = Vec::new();
     let mut addresses: Vec<(IpAddr, usize)> = Vec::with_capacity(cluster.pods.len());
     for (id, pod) in cluster.pods.iter().filter(|(_, pod)| pod.alive) {
         let namespace = &id.name.namespace;
+        let place = pods.len();
         // Pods of one template mostly follow each other.
-        let alike = pods.last().filter(|before| {
+        let alike = pods.last().is_some_and(|before| {
             Arc::ptr_eq(&before.pod.spec, &pod.spec) && before.id.name.namespace == *namespace
         });
-        let workload = match alike {
-            Some(before) => before.workload.clone(),
+        let workload = match runs.last_mut().filter(|_| alike) {
+            Some(run) => {
+                run.pods.end = place + 1;
+                run.workload.clone()
+            }
             None => {
                 let bindings = selectors
                     .get(namespace)
@@ -71,36 +85,52 @@ pub(super) fn workloads<'c>(
                     .flatten()
                     .filter(|(_, labels)| pod.spec.labels.fit(*labels))
                     .map(|(name, _)| (*name).clone());
-                let id = WorkloadId::new(namespace.clone(), pod.spec.account.clone(), bindings.collect());
-                let entry = workloads.entry(id);
-                // One id per workload, shared by all its pods.
-                let id = entry.key().clone();
-                let workload = entry.or_insert_with(|| Workload {
-                    mode: options.mode.of(cluster, namespace),
-                    grants: Vec::new(),
-                    probes: BTreeSet::new(),
-                });
-                if options.allow_probes {
-                    let probes = pod.spec.probes.iter();
-                    workload.probes.extend(probes.filter_map(|probe| canonical(probe, options)));
-                }
-                id
+                let workload =
+                    WorkloadId::new(namespace.clone(), pod.spec.account.clone(), bindings.collect());
+                runs.push(Run { workload: workload.clone(), spec: &pod.spec, pods: place..place + 1 });
+                workload
             }
         };
-        addresses.extend(pod.addresses.iter().map(|address| (*address, pods.len())));
+        addresses.extend(pod.addresses.iter().map(|address| (*address, place)));
         pods.push(Living { id, pod, workload });
     }
+    let workloads = joined(runs, &mut pods, cluster, options);
     let (callers, shared) = callers(&pods, addresses, report);
-    let mut by_account: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
-    let mut by_binding: BTreeMap<Namespaced, Vec<WorkloadId>> = BTreeMap::new();
-    for id in workloads.keys() {
-        by_account.entry(id.account()).or_default().push(id.clone());
+    let mut by_binding: BTreeMap<Namespaced, Vec<usize>> = BTreeMap::new();
+    for (place, (id, _)) in workloads.iter().enumerate() {
         for binding in id.bindings.iter() {
             let name = Namespaced { namespace: id.namespace.clone(), name: binding.clone() };
-            by_binding.entry(name).or_default().push(id.clone());
+            by_binding.entry(name).or_default().push(place);
         }
     }
-    Workloads { pods, callers, shared, workloads, by_account, by_binding }
+    Workloads { pods, callers, shared, workloads, by_binding }
+}
+
+/// The workloads of all runs, by id; all pods of a workload share its id.
+fn joined(
+    mut runs: Vec<Run<'_>>,
+    pods: &mut [Living<'_>],
+    cluster: &Cluster,
+    options: &CompileOptions,
+) -> Vec<(WorkloadId, Workload)> {
+    // Nearly sorted, as accounts mostly are called like the pods.
+    runs.sort_by(|a, b| a.workload.cmp(&b.workload));
+    let mut out = Vec::with_capacity(runs.len());
+    for same in runs.chunk_by(|a, b| a.workload == b.workload) {
+        let [Run { workload: id, .. }, others @ ..] = same else { continue };
+        for run in others {
+            let pods = pods.get_mut(run.pods.clone()).into_iter().flatten();
+            pods.for_each(|pod| pod.workload = id.clone());
+        }
+        let probes = same.iter().filter(|_| options.allow_probes).flat_map(|run| &run.spec.probes);
+        let workload = Workload {
+            mode: options.mode.of(cluster, &id.namespace),
+            grants: Vec::new(),
+            probes: probes.filter_map(|probe| canonical(probe, options)).collect(),
+        };
+        out.push((id.clone(), workload));
+    }
+    out
 }
 
 impl Workloads<'_> {
@@ -117,18 +147,24 @@ impl Workloads<'_> {
             let pod = Pod { workload: living.workload, addresses: living.pod.addresses.clone() };
             (living.id.clone(), pod)
         });
-        (pods.collect(), callers, self.workloads)
+        (pods.collect(), callers, self.workloads.into_iter().collect())
     }
 
     /// Puts down which workloads a grant opens; the next grant's name is greater.
     pub(super) fn grant(&mut self, name: &Namespaced, destination: &Destination) {
-        let opened = match destination {
-            Destination::Account(account) => self.by_account.get(account),
-            Destination::Binding(binding) => self.by_binding.get(binding),
-        };
-        for id in opened.into_iter().flatten() {
-            if let Some(workload) = self.workloads.get_mut(id) {
-                workload.grants.push(name.clone());
+        match destination {
+            Destination::Account(Namespaced { namespace, name: account }) => {
+                let key = |id: &WorkloadId| id.namespace.cmp(namespace).then_with(|| id.account.cmp(account));
+                let first = self.workloads.partition_point(|(id, _)| key(id).is_lt());
+                let same = self.workloads.iter_mut().skip(first).take_while(|(id, _)| key(id).is_eq());
+                same.for_each(|(_, workload)| workload.grants.push(name.clone()));
+            }
+            Destination::Binding(binding) => {
+                for place in self.by_binding.get(binding).into_iter().flatten() {
+                    if let Some((_, workload)) = self.workloads.get_mut(*place) {
+                        workload.grants.push(name.clone());
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Names as types that cannot be confused with each other or with free text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -125,16 +125,6 @@ pub(crate) fn of_namespace<'m, V>(
     map.range(first..)
         .take_while(move |(key, _)| key.namespace == namespace)
         .map(|(key, value)| (&key.name, value))
-}
-
-/// The same, of a set.
-pub(crate) fn names_of_namespace<'m>(
-    set: &'m BTreeSet<Namespaced>,
-    namespace: &Namespace,
-) -> impl Iterator<Item = &'m Name> + use<'m> {
-    let first = Namespaced { namespace: namespace.clone(), name: Name::from("") };
-    let namespace = namespace.clone();
-    set.range(first..).take_while(move |key| key.namespace == namespace).map(|key| &key.name)
 }
 
 impl fmt::Display for Namespaced {
@@ -263,7 +253,8 @@ impl SpiffeId {
     /// `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
     #[must_use]
     pub fn for_account(trust_domain: &str, account: &Namespaced) -> Self {
-        Self(format!("spiffe://{trust_domain}/ns/{}/sa/{}", account.namespace, account.name).into())
+        let Namespaced { namespace, name } = account;
+        Self(["spiffe://", trust_domain, "/ns/", namespace.as_str(), "/sa/", name.as_str()].concat().into())
     }
 
     /// Reads an ID by the rules of the SPIFFE standard (trust domain of lower-case letters, digits, `.`, `-`, `_`; path segments not

@@ -1,13 +1,16 @@
 //! What rules look at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::cluster::Cluster;
 use crate::compile::CompileOptions;
 use crate::diag::FieldPath;
-use crate::hub::names::{Name, Namespaced};
-use crate::hub::{Hub, TrafficTarget};
+use crate::hub::names::{Name, Namespace, Namespaced};
+use crate::hub::{Hub, TrafficSplit, TrafficTarget};
 use crate::ir::{Ir, WorkloadId};
+
+/// Namespace and name, borrowed: look-ups hash texts and clone nothing.
+pub(super) type Named<'a> = (&'a str, &'a str);
 
 /// A world and look-ups into it.
 #[derive(Debug)]
@@ -20,54 +23,60 @@ pub struct Context<'a> {
     pub ir: &'a Ir,
     /// Under which options.
     pub options: &'a CompileOptions,
-    /// Workloads by grant.
-    pub destinations: BTreeMap<&'a Namespaced, Vec<&'a WorkloadId>>,
+    /// Grants that open a workload.
+    pub(super) opening: HashSet<&'a Namespaced>,
     /// Service accounts that pods have.
-    pub accounts: BTreeSet<Namespaced>,
+    pub(super) accounts: HashSet<Named<'a>>,
     /// Routes that a TrafficTarget or a TrafficSplit names, by kind.
-    pub used_routes: BTreeSet<(&'a str, Namespaced)>,
+    pub(super) used_routes: HashSet<(&'a str, Named<'a>)>,
     /// HTTPRouteGroups that are a condition of a split.
-    pub split_groups: BTreeSet<Namespaced>,
-    /// Root services of splits.
-    pub roots: BTreeMap<Namespaced, Vec<&'a Namespaced>>,
+    pub(super) split_groups: HashSet<Named<'a>>,
+    /// Root services, each with the first of its splits.
+    pub(super) roots: HashMap<Named<'a>, &'a TrafficSplit>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(hub: &'a Hub, cluster: &'a Cluster, ir: &'a Ir, options: &'a CompileOptions) -> Self {
-        let mut destinations: BTreeMap<&Namespaced, Vec<&WorkloadId>> = BTreeMap::new();
-        for (id, workload) in &ir.workloads {
-            for grant in &workload.grants {
-                destinations.entry(grant).or_default().push(id);
-            }
-        }
-        let mut used_routes = BTreeSet::new();
+        let mut opening = HashSet::with_capacity(ir.grants.len());
+        opening.extend(ir.workloads.values().flat_map(|workload| &workload.grants));
+        let accounts = ir.workloads.keys().map(|id| (id.namespace.as_str(), id.account.as_str())).collect();
+        let mut used_routes = HashSet::with_capacity(hub.targets.len());
         for (name, target) in &hub.targets {
-            for rule in &target.rules {
-                used_routes.insert((&*rule.kind, beside(name, &rule.name)));
-            }
+            used_routes.extend(target.rules.iter().map(|rule| (&*rule.kind, beside(name, &rule.name))));
         }
-        let mut split_groups = BTreeSet::new();
-        let mut roots: BTreeMap<Namespaced, Vec<&Namespaced>> = BTreeMap::new();
+        let mut split_groups = HashSet::new();
+        let mut roots = HashMap::with_capacity(hub.splits.len());
         for (name, split) in &hub.splits {
             for reference in split.matches.iter().flatten() {
-                used_routes.insert((&*reference.kind, beside(name, &reference.name)));
-                split_groups.insert(beside(name, &reference.name));
+                let group = beside(name, &reference.name);
+                used_routes.insert((&*reference.kind, group));
+                split_groups.insert(group);
             }
-            roots.entry(root(name, &split.service)).or_default().push(name);
+            roots.entry(beside(name, root(split))).or_insert(split);
         }
-        let accounts = ir.workloads.keys().map(WorkloadId::account).collect();
-        Self { hub, cluster, ir, options, destinations, accounts, used_routes, split_groups, roots }
+        Self { hub, cluster, ir, options, opening, accounts, used_routes, split_groups, roots }
+    }
+
+    /// Service accounts that pods of a namespace have, by name.
+    pub(super) fn accounts_of(&self, namespace: &Namespace) -> impl Iterator<Item = &'a str> + use<'a> {
+        let first = WorkloadId::new(namespace.clone(), Name::from(""), [].into());
+        let namespace = namespace.clone();
+        let ids = self.ir.workloads.range(first..).map(|(id, _)| id);
+        let accounts = ids.take_while(move |id| id.namespace == namespace).map(|id| id.account.as_str());
+        // Workloads that differ in their bindings alone follow each other.
+        let mut last = None;
+        accounts.filter(move |account| last.replace(*account) != Some(*account))
     }
 }
 
 /// An object of the same namespace.
-pub(super) fn beside(name: &Namespaced, other: &str) -> Namespaced {
-    Namespaced { namespace: name.namespace.clone(), name: Name::from(other) }
+pub(super) fn beside<'a>(name: &'a Namespaced, other: &'a str) -> Named<'a> {
+    (name.namespace.as_str(), other)
 }
 
 /// The root service of a split, by its first label (S13).
-pub(super) fn root(split: &Namespaced, service: &str) -> Namespaced {
-    beside(split, service.split('.').next().unwrap_or(service))
+pub(super) fn root(split: &TrafficSplit) -> &str {
+    split.service.split('.').next().unwrap_or(&split.service)
 }
 
 /// A field of a TrafficTarget, in the shape of its version.

@@ -1,79 +1,98 @@
 //! Many wire objects to one hub.
 
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::BTreeMap;
 
 use super::{HubObject, codes, keep};
 use crate::api::AnyObject;
 use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
-use crate::hub::names::{Namespaced, Transport, packed};
-use crate::hub::{Hub, Meta};
+use crate::hub::names::{Namespaced, Transport};
+use crate::hub::{Hub, IdentityBinding, Meta, PortRoute, RouteGroup, TrafficSplit, TrafficTarget};
+
+/// Objects as they come, by kind.
+#[derive(Default)]
+struct Lists {
+    targets: Vec<(Namespaced, TrafficTarget)>,
+    bindings: Vec<(Namespaced, IdentityBinding)>,
+    groups: Vec<(Namespaced, RouteGroup)>,
+    tcp: Vec<(Namespaced, PortRoute)>,
+    udp: Vec<(Namespaced, PortRoute)>,
+    splits: Vec<(Namespaced, TrafficSplit)>,
+}
+
+impl Lists {
+    fn push(&mut self, object: HubObject) {
+        let name = object.meta().name.clone();
+        match object {
+            HubObject::Target(o) => self.targets.push((name, o)),
+            HubObject::Binding(o) => self.bindings.push((name, o)),
+            HubObject::Group(o) => self.groups.push((name, o)),
+            HubObject::Ports(o) if o.transport == Transport::Tcp => self.tcp.push((name, o)),
+            HubObject::Ports(o) => self.udp.push((name, o)),
+            HubObject::Split(o) => self.splits.push((name, o)),
+        }
+    }
+}
+
+/// Objects whose name another one of their kind has too.
+type Again = BTreeMap<(&'static str, Namespaced), Vec<HubObject>>;
+
+/// The first object of each name. Sorting first is far cheaper than taking them up one by one, and makes a map whose nodes are full.
+fn by_name<T: Clone>(
+    mut list: Vec<(Namespaced, T)>,
+    object: fn(T) -> HubObject,
+    again: &mut Again,
+) -> BTreeMap<Namespaced, T> {
+    list.sort_by(|a, b| a.0.cmp(&b.0));
+    list.dedup_by(|second, first| {
+        let same = second.0 == first.0;
+        if same {
+            let second = object(second.1.clone());
+            again.entry((second.kind(), first.0.clone())).or_default().push(second);
+        }
+        same
+    });
+    list.into_iter().collect()
+}
 
 impl Hub {
     /// Reads objects one by one; a faulty one is reported and left out (S1). The order does not matter (S35).
     pub fn from_objects(objects: impl IntoIterator<Item = AnyObject>) -> (Self, Report) {
         let mut report = Report::new();
-        let mut hub = Self::default();
-        let mut again: BTreeMap<(&'static str, Namespaced), Vec<HubObject>> = BTreeMap::new();
+        let mut lists = Lists::default();
         for object in objects {
             let original = keep::original(&object, &mut report);
             match HubObject::read(original.as_ref().unwrap_or(&object)) {
                 Err(diagnostic) => report.push(*diagnostic),
-                Ok(None) => {}
-                Ok(Some(read)) => {
-                    if let Some(second) = hub.put(read) {
-                        again.entry((second.kind(), second.meta().name.clone())).or_default().push(second);
-                    }
-                }
+                Ok(read) => read.into_iter().for_each(|object| lists.push(object)),
             }
         }
+        let mut again = Again::new();
+        let mut hub = Self {
+            targets: by_name(lists.targets, HubObject::Target, &mut again),
+            bindings: by_name(lists.bindings, HubObject::Binding, &mut again),
+            route_groups: by_name(lists.groups, HubObject::Group, &mut again),
+            tcp_routes: by_name(lists.tcp, HubObject::Ports, &mut again),
+            udp_routes: by_name(lists.udp, HubObject::Ports, &mut again),
+            splits: by_name(lists.splits, HubObject::Split, &mut again),
+        };
         for ((kind, name), mut same) in again {
             same.extend(hub.remove(kind, &name));
             if let Some(one) = one_of(same, &mut report) {
-                hub.put(one);
+                hub.put(name, one);
             }
         }
         report.sort();
-        let Self { targets, bindings, route_groups, tcp_routes, udp_routes, splits } = hub;
-        let hub = Self {
-            targets: packed(targets),
-            bindings: packed(bindings),
-            route_groups: packed(route_groups),
-            tcp_routes: packed(tcp_routes),
-            udp_routes: packed(udp_routes),
-            splits: packed(splits),
-        };
         (hub, report)
     }
 
-    /// Puts the object where none is; gives it back otherwise.
-    fn put(&mut self, object: HubObject) -> Option<HubObject> {
-        fn vacant<T>(
-            map: &mut BTreeMap<Namespaced, T>,
-            name: Namespaced,
-            object: T,
-            back: fn(T) -> HubObject,
-        ) -> Option<HubObject> {
-            match map.entry(name) {
-                Entry::Vacant(place) => {
-                    place.insert(object);
-                    None
-                }
-                Entry::Occupied(_) => Some(back(object)),
-            }
-        }
-        let name = object.meta().name.clone();
+    fn put(&mut self, name: Namespaced, object: HubObject) {
         match object {
-            HubObject::Target(o) => vacant(&mut self.targets, name, o, HubObject::Target),
-            HubObject::Binding(o) => vacant(&mut self.bindings, name, o, HubObject::Binding),
-            HubObject::Group(o) => vacant(&mut self.route_groups, name, o, HubObject::Group),
-            HubObject::Split(o) => vacant(&mut self.splits, name, o, HubObject::Split),
-            HubObject::Ports(o) => {
-                let map = match o.transport {
-                    Transport::Tcp => &mut self.tcp_routes,
-                    Transport::Udp => &mut self.udp_routes,
-                };
-                vacant(map, name, o, HubObject::Ports)
-            }
+            HubObject::Target(o) => drop(self.targets.insert(name, o)),
+            HubObject::Binding(o) => drop(self.bindings.insert(name, o)),
+            HubObject::Group(o) => drop(self.route_groups.insert(name, o)),
+            HubObject::Ports(o) if o.transport == Transport::Tcp => drop(self.tcp_routes.insert(name, o)),
+            HubObject::Ports(o) => drop(self.udp_routes.insert(name, o)),
+            HubObject::Split(o) => drop(self.splits.insert(name, o)),
         }
     }
 

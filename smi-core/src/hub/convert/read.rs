@@ -1,5 +1,7 @@
 //! Wire objects to the hub.
 
+use std::borrow::Cow;
+
 use super::{HubObject, codes};
 use crate::api::{AnyObject, ObjectMeta, Quantity, access, specs, split};
 use crate::diag::{Diagnostic, FieldPath};
@@ -24,7 +26,7 @@ impl HubObject {
                 rules: rules(&o.specs),
             }),
             AnyObject::TrafficTargetV1alpha2(o) => {
-                let spec = o.spec.clone().unwrap_or_default();
+                let spec = spec_of(&o.spec);
                 Self::Target(TrafficTarget {
                     meta,
                     destination: spec.destination.as_ref().map(with_port),
@@ -33,7 +35,7 @@ impl HubObject {
                 })
             }
             AnyObject::TrafficTargetV1alpha3(o) => {
-                let spec = o.spec.clone().unwrap_or_default();
+                let spec = spec_of(&o.spec);
                 Self::Target(TrafficTarget {
                     meta,
                     destination: spec.destination.as_ref().map(plain),
@@ -42,7 +44,7 @@ impl HubObject {
                 })
             }
             AnyObject::TrafficTargetV1alpha4(o) => {
-                let spec = o.spec.clone().unwrap_or_default();
+                let spec = spec_of(&o.spec);
                 Self::Target(TrafficTarget {
                     meta,
                     destination: spec.destination.as_ref().map(with_group),
@@ -75,50 +77,56 @@ impl HubObject {
             AnyObject::UdpRouteV1alpha4(o) => ports(meta, Transport::Udp, o.spec.as_ref()),
             AnyObject::TrafficSplitV1alpha1(o) => Self::Split(split_of_quantities(meta, object, o)?),
             AnyObject::TrafficSplitV1alpha2(o) => {
-                let spec = o.spec.clone().unwrap_or_default();
-                let backends =
-                    spec.backends.into_iter().map(|b| SplitBackend { service: b.service, weight: b.weight });
+                let spec = spec_of(&o.spec);
+                let backends = spec
+                    .backends
+                    .iter()
+                    .map(|b| SplitBackend { service: b.service.clone(), weight: b.weight });
                 Self::Split(TrafficSplit {
                     meta,
-                    service: spec.service,
+                    service: spec.service.clone(),
                     backends: backends.collect(),
                     matches: None,
                 })
             }
             AnyObject::TrafficSplitV1alpha3(o) => {
-                let spec = o.spec.clone().unwrap_or_default();
-                let backends =
-                    spec.backends.into_iter().map(|b| SplitBackend { service: b.service, weight: b.weight });
-                let matches = spec.matches.map(|matches| {
-                    let to_hub = |m: split::v1alpha3::MatchRef| MatchRef {
-                        api_group: m.api_group,
-                        kind: m.kind,
-                        name: m.name,
+                let spec = spec_of(&o.spec);
+                let backends = spec
+                    .backends
+                    .iter()
+                    .map(|b| SplitBackend { service: b.service.clone(), weight: b.weight });
+                let matches = spec.matches.as_ref().map(|matches| {
+                    let to_hub = |m: &split::v1alpha3::MatchRef| MatchRef {
+                        api_group: m.api_group.clone(),
+                        kind: m.kind.clone(),
+                        name: m.name.clone(),
                     };
-                    matches.into_iter().map(to_hub).collect()
+                    matches.iter().map(to_hub).collect()
                 });
                 Self::Split(TrafficSplit {
                     meta,
-                    service: spec.service,
+                    service: spec.service.clone(),
                     backends: backends.collect(),
                     matches,
                 })
             }
             AnyObject::TrafficSplitV1alpha4(o) => {
-                let spec = o.spec.clone().unwrap_or_default();
-                let backends =
-                    spec.backends.into_iter().map(|b| SplitBackend { service: b.service, weight: b.weight });
-                let matches = spec.matches.map(|matches| {
-                    let to_hub = |m: split::v1alpha4::MatchRef| MatchRef {
-                        api_group: m.api_group,
-                        kind: m.kind,
-                        name: m.name,
+                let spec = spec_of(&o.spec);
+                let backends = spec
+                    .backends
+                    .iter()
+                    .map(|b| SplitBackend { service: b.service.clone(), weight: b.weight });
+                let matches = spec.matches.as_ref().map(|matches| {
+                    let to_hub = |m: &split::v1alpha4::MatchRef| MatchRef {
+                        api_group: m.api_group.clone(),
+                        kind: m.kind.clone(),
+                        name: m.name.clone(),
                     };
-                    matches.into_iter().map(to_hub).collect()
+                    matches.iter().map(to_hub).collect()
                 });
                 Self::Split(TrafficSplit {
                     meta,
-                    service: spec.service,
+                    service: spec.service.clone(),
                     backends: backends.collect(),
                     matches,
                 })
@@ -128,6 +136,11 @@ impl HubObject {
             }
         }))
     }
+}
+
+/// The object's own, or an empty one.
+fn spec_of<S: Clone + Default>(spec: &Option<S>) -> Cow<'_, S> {
+    spec.as_ref().map_or_else(Cow::default, Cow::Borrowed)
 }
 
 fn meta(object: &AnyObject) -> Result<Meta, Box<Diagnostic>> {
@@ -220,7 +233,7 @@ fn split_of_quantities(
     object: &AnyObject,
     wire: &split::v1alpha1::TrafficSplit,
 ) -> Result<TrafficSplit, Box<Diagnostic>> {
-    let spec = wire.spec.clone().unwrap_or_default();
+    let spec = spec_of(&wire.spec);
     let quantities: Vec<&Quantity> = spec.backends.iter().map(|b| &b.weight).collect();
     let weights = scale(&quantities).map_err(|(place, message)| {
         let path = FieldPath::root().fields(&["spec", "backends"]).index(place).field("weight");
@@ -231,7 +244,7 @@ fn split_of_quantities(
         .iter()
         .zip(weights)
         .map(|(b, weight)| SplitBackend { service: b.service.clone(), weight });
-    Ok(TrafficSplit { meta, service: spec.service, backends: backends.collect(), matches: None })
+    Ok(TrafficSplit { meta, service: spec.service.clone(), backends: backends.collect(), matches: None })
 }
 
 // SPEC: S4. Whole numbers stay as they are; otherwise all are multiplied by one power of ten and reduced by their gcd.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use regex_syntax::ast::{Ast, RepetitionKind};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::{Anchor, Lowered};
@@ -40,6 +41,29 @@ pub(super) fn lower(portable: &str, anchor: Anchor) -> Lowered {
             open(text)
         }
         _ => regex(),
+    }
+}
+
+/// Whether some part of a sequence surely is neither text nor `.*`, so that nothing plainer is to be found; [`lower`] would say the same at
+/// the price of another reading.
+pub(super) fn is_choice(tree: &Ast) -> bool {
+    match tree {
+        Ast::Concat(parts) => parts.asts.iter().any(is_choice),
+        Ast::Repetition(repetition) => match repetition.op.kind {
+            RepetitionKind::ZeroOrOne => true,
+            RepetitionKind::OneOrMore => matches!(*repetition.ast, Ast::ClassBracketed(_)),
+            RepetitionKind::ZeroOrMore | RepetitionKind::Range(_) => false,
+        },
+        Ast::Empty(_)
+        | Ast::Flags(_)
+        | Ast::Literal(_)
+        | Ast::Dot(_)
+        | Ast::Assertion(_)
+        | Ast::ClassUnicode(_)
+        | Ast::ClassPerl(_)
+        | Ast::ClassBracketed(_)
+        | Ast::Group(_)
+        | Ast::Alternation(_) => false,
     }
 }
 

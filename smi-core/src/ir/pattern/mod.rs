@@ -87,8 +87,12 @@ impl Pattern {
     }
 
     fn new(text: &str, anchor: Anchor) -> Result<Self, PatternFault> {
-        let portable = portable::check(text, anchor)?;
-        let lowered = lower::lower(&portable, anchor);
+        let (portable, tree) = portable::check(text, anchor)?;
+        let lowered = if tree.is_some_and(|tree| lower::is_choice(&tree)) {
+            Lowered::Regex(portable.into())
+        } else {
+            lower::lower(&portable, anchor)
+        };
         Ok(Self { text: text.into(), anchor, lowered, regex: Arc::default() })
     }
 

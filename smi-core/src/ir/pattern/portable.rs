@@ -20,8 +20,8 @@ const MAX_LENGTH: usize = 4096;
 /// three; larger ones count more than once.
 const MAX_SIZE: u32 = 10_000;
 
-/// The portable text of a pattern.
-pub(super) fn check(text: &str, anchor: Anchor) -> Result<String, PatternFault> {
+/// The portable text of a pattern, and its syntax tree unless that is another text's.
+pub(super) fn check(text: &str, anchor: Anchor) -> Result<(String, Option<Ast>), PatternFault> {
     if text.len() > MAX_LENGTH {
         return Err(fault(0..text.len(), format!("the pattern is longer than {MAX_LENGTH} bytes")));
     }
@@ -38,7 +38,9 @@ pub(super) fn check(text: &str, anchor: Anchor) -> Result<String, PatternFault> 
         }
         fault
     })?;
-    let mut walk = Walk { text, anchor, edits: Vec::new(), repeats: vec![1], size: 0, folds: folds(&tree) };
+    // Only a text with such a group or flag has any.
+    let folds = text.contains("(?") && folds(&tree);
+    let mut walk = Walk { text, anchor, edits: Vec::new(), repeats: vec![1], size: 0, folds };
     ast::visit(&tree, &mut walk)?;
     if walk.size > MAX_SIZE {
         return Err(fault(
@@ -59,7 +61,9 @@ pub(super) fn check(text: &str, anchor: Anchor) -> Result<String, PatternFault> 
     out.push_str(text.get(at..).unwrap_or_default());
     // Canonical paths are ASCII, where bytes are characters.
     let spelt = if anchor == Anchor::Whole { bytes::spelt(&out, folds) } else { None };
-    Ok(spelt.unwrap_or(out))
+    let out = spelt.unwrap_or(out);
+    let tree = (out == text).then_some(tree);
+    Ok((out, tree))
 }
 
 fn fault(span: Range<usize>, message: impl Into<String>) -> PatternFault {
@@ -198,7 +202,8 @@ impl Walk<'_> {
 
     /// `%3f` in a path: the hex digits match in either case (S9). Works on runs of plain literals outside brackets.
     fn hex_escapes(&mut self, tree: &Ast) {
-        if self.anchor != Anchor::Start {
+        // A `%` stands for itself or is escaped.
+        if self.anchor != Anchor::Start || !self.text.contains(['%', '\\']) {
             return;
         }
         let mut runs = Vec::new();

@@ -175,6 +175,27 @@ proptest! {
         }
     }
 
+    /// What is called a choice has no plain form.
+    #[test]
+    fn s8_a_choice_is_never_plainer(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "a", "/b", "(a)?", "()?", "a?", "(?:^)?", "[ab]+", "[a]+", "[^a]+?", ".*", "(.*)", "$", "^", "a*", "[a]", "(a|b)", "a{1}",
+            ]),
+            0..5,
+        ),
+        whole in any::<bool>(),
+    ) {
+        let text: String = parts.concat();
+        let anchor = if whole { Anchor::Whole } else { Anchor::Start };
+        if let Ok((portable, Some(tree))) = portable::check(&text, anchor)
+            && lower::is_choice(&tree)
+        {
+            let plain = lower::lower(&portable, anchor);
+            prop_assert!(matches!(plain, Lowered::Regex(_)), "{}: {:?}", text, plain);
+        }
+    }
+
     /// No text makes the check fail otherwise than with a fault inside the text.
     #[test]
     fn s8_any_text_is_judged(text in "\\PC{0,20}") {

@@ -3,7 +3,7 @@
 use super::code;
 use crate::diag::{Diagnostic, FieldPath, Report};
 use crate::validate::Context;
-use crate::validate::context::{beside, root};
+use crate::validate::context::root;
 
 code! {
     "SMI0351" "split-backend-is-root" Lint "S16",
@@ -12,11 +12,11 @@ code! {
 }
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
-    for (name, split) in &context.hub.splits {
-        let root = root(name, &split.service);
-        for (place, _) in split.backends.iter().enumerate().filter(|(_, b)| beside(name, &b.service) == root) {
+    for split in context.hub.splits.values() {
+        let root = root(split);
+        for (place, _) in split.backends.iter().enumerate().filter(|(_, b)| *b.service == *root) {
             let path = FieldPath::root().fields(&["spec", "backends"]).index(place).field("service");
-            let message = format!("`{}` is the root itself and means its own endpoints", root.name);
+            let message = format!("`{root}` is the root itself and means its own endpoints");
             report.push(Diagnostic::new(CODE, &split.object_ref(), path, message));
         }
     }

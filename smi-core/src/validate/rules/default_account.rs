@@ -13,10 +13,14 @@ code! {
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     for target in context.hub.targets.values() {
-        let destination = target.destination.iter().map(|s| (s, target_path(target, "destination")));
-        let sources = target.sources.iter().enumerate().map(|(i, s)| (s, target_path(target, "sources").index(i)));
-        for (subject, path) in destination.chain(sources) {
+        let destination = target.destination.iter().map(|s| (s, None));
+        let sources = target.sources.iter().enumerate().map(|(place, s)| (s, Some(place)));
+        for (subject, place) in destination.chain(sources) {
             if &*subject.kind == "ServiceAccount" && matches!(&*subject.name, "default" | "") {
+                let path = match place {
+                    None => target_path(target, "destination"),
+                    Some(place) => target_path(target, "sources").index(place),
+                };
                 let message = "`default` is the account of every pod of the namespace that names none";
                 report.push(Diagnostic::new(CODE, &target.object_ref(), path.field("name"), message));
             }

@@ -5,6 +5,7 @@ use crate::compile::matches_path;
 use crate::diag::{Diagnostic, Edit, Fix, Report};
 use crate::ir::Pattern;
 use crate::validate::Context;
+use crate::validate::context::beside;
 
 code! {
     "SMI0251" "path-admits-sibling" Lint "S6",
@@ -27,7 +28,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
                 title: format!("replace with `{closed}`"),
                 edits: vec![Edit { path: path.clone(), value: Some(value) }],
                 // What a narrower condition of a split no longer takes goes to other pods, which may allow more.
-                safe: !context.split_groups.contains(name),
+                safe: !context.split_groups.contains(&beside(name, name.name.as_str())),
             };
             report.push(
                 Diagnostic::new(CODE, &group.object_ref(), path, format!("`{text}` matches `{own}` and also `{sibling}`"))

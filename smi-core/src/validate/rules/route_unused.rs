@@ -3,6 +3,7 @@
 use super::code;
 use crate::diag::{Diagnostic, FieldPath, Report};
 use crate::validate::Context;
+use crate::validate::context::beside;
 
 code! {
     "SMI0256" "route-unused" Lint "S26",
@@ -12,13 +13,13 @@ code! {
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     let hub = context.hub;
-    let groups = hub.route_groups.iter().map(|(name, o)| ("HTTPRouteGroup", name, o.object_ref()));
-    let tcp = hub.tcp_routes.iter().map(|(name, o)| ("TCPRoute", name, o.object_ref()));
-    let udp = hub.udp_routes.iter().map(|(name, o)| ("UDPRoute", name, o.object_ref()));
-    for (kind, name, object) in groups.chain(tcp).chain(udp) {
-        if !context.used_routes.contains(&(kind, name.clone())) {
-            let message = format!("no TrafficTarget or TrafficSplit of namespace `{}` names it", name.namespace);
-            report.push(Diagnostic::new(CODE, &object, FieldPath::root(), message));
-        }
+    let unused = |kind, name| !context.used_routes.contains(&(kind, beside(name, name.name.as_str())));
+    let groups = hub.route_groups.iter().filter(|(name, _)| unused("HTTPRouteGroup", name));
+    let tcp = hub.tcp_routes.iter().filter(|(name, _)| unused("TCPRoute", name));
+    let udp = hub.udp_routes.iter().filter(|(name, _)| unused("UDPRoute", name));
+    let ports = tcp.chain(udp).map(|(_, route)| route.object_ref());
+    for object in groups.map(|(_, group)| group.object_ref()).chain(ports) {
+        let message = format!("no TrafficTarget or TrafficSplit of namespace `{}` names it", object.namespace);
+        report.push(Diagnostic::new(CODE, &object, FieldPath::root(), message));
     }
 }

@@ -3,8 +3,7 @@
 use super::code;
 use crate::diag::suggest::closest;
 use crate::diag::{Diagnostic, Report};
-use crate::hub::names::{Name, Namespace, Namespaced};
-use crate::hub::names::names_of_namespace;
+use crate::hub::names::Namespace;
 use crate::validate::Context;
 use crate::validate::context::target_path;
 
@@ -21,20 +20,19 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     }
     for (name, target) in &context.hub.targets {
         for (place, source) in target.sources.iter().enumerate().filter(|(_, s)| &*s.kind == "ServiceAccount") {
-            let own = name.namespace.clone();
-            let namespace = source.namespace.clone().filter(|n| !n.is_empty()).map_or(own, Namespace::new);
-            let account = Namespaced { namespace, name: Name::new(source.name.clone()) };
-            if source.name.is_empty() || context.accounts.contains(&account) {
+            let namespace = source.namespace.as_deref().filter(|n| !n.is_empty());
+            let namespace = namespace.unwrap_or(name.namespace.as_str());
+            if source.name.is_empty() || context.accounts.contains(&(namespace, &*source.name)) {
                 continue;
             }
-            let beside = names_of_namespace(&context.accounts, &account.namespace).map(|name| name.as_str());
             let mut d = Diagnostic::new(
                 CODE,
                 &target.object_ref(),
                 target_path(target, "sources").index(place).field("name"),
-                format!("no pod has the service account `{account}`"),
+                format!("no pod has the service account `{namespace}/{}`", source.name),
             );
-            d.help = closest(account.name.as_str(), beside).map(|n| format!("did you mean `{n}`?"));
+            let known = context.accounts_of(&Namespace::from(namespace));
+            d.help = closest(&source.name, known).map(|n| format!("did you mean `{n}`?"));
             report.push(d);
         }
     }

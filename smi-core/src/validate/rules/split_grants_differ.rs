@@ -1,11 +1,10 @@
 //! A split whose backends grant different callers (S30).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::code;
-use crate::diag::{Diagnostic, FieldPath, Report};
-use crate::hub::names::Namespaced;
-use crate::ir::{Ir, Mode, PoolKey, Principal, Protocol};
+use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
+use crate::ir::{Ir, Mode, PoolKey, Principal, Protocol, WorkloadId};
 use crate::validate::Context;
 
 code! {
@@ -15,50 +14,63 @@ code! {
 }
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
-    let mut seen: BTreeSet<Namespaced> = BTreeSet::new();
-    let mut known: BTreeMap<&PoolKey, BTreeSet<&Principal>> = BTreeMap::new();
+    let mut known: HashMap<&PoolKey, Vec<&Principal>> = HashMap::new();
     for service in context.ir.services.values().filter(|s| s.mode == Mode::Enforce) {
+        // Once per split, whatever the number of its ports.
+        let mut seen: BTreeSet<&ObjectRef> = BTreeSet::new();
         for port in &service.ports {
             for route in port.routes.iter().filter(|r| r.targets.iter().filter(|t| t.weight > 0).count() > 1) {
-                // Once per split, whatever the number of its ports.
-                if seen.contains(&route.origin.object.namespaced()) {
+                if seen.contains(&*route.origin.object) {
                     continue;
                 }
                 let pools = || route.targets.iter().filter(|t| t.weight > 0).map(|t| &t.pool);
                 for pool in pools() {
                     known.entry(pool).or_insert_with(|| callers(context.ir, pool, port.protocol));
                 }
-                let all: BTreeSet<&Principal> = pools().filter_map(|p| known.get(p)).flatten().copied().collect();
-                let lacking = pools().find_map(|pool| Some((pool, all.difference(known.get(pool)?).next()?)));
-                let Some((pool, principal)) = lacking else { continue };
-                if seen.insert(route.origin.object.namespaced()) {
-                    let who = match principal {
-                        Principal::Identity(id) => id.to_string(),
-                        Principal::Binding(name) => format!("pods of IdentityBinding {name}"),
-                    };
-                    let path = FieldPath::root().fields(&["spec", "backends"]);
-                    let message = format!("{who} is allowed at one backend, but not at `{}`", pool.service.name);
-                    report.push(
-                        Diagnostic::new(CODE, &route.origin.object, path, message)
-                            .with_help("its requests to that backend get 403; add a TrafficTarget for the backend's service account"),
-                    );
-                }
+                let allowed: Vec<_> = pools().filter_map(|pool| Some((pool, known.get(pool)?.as_slice()))).collect();
+                let Some((pool, principal)) = lacking(&allowed) else { continue };
+                seen.insert(&route.origin.object);
+                let who = match principal {
+                    Principal::Identity(id) => id.to_string(),
+                    Principal::Binding(name) => format!("pods of IdentityBinding {name}"),
+                };
+                let path = FieldPath::root().fields(&["spec", "backends"]);
+                let message = format!("{who} is allowed at one backend, but not at `{}`", pool.service.name);
+                report.push(
+                    Diagnostic::new(CODE, &route.origin.object, path, message)
+                        .with_help("its requests to that backend get 403; add a TrafficTarget for the backend's service account"),
+                );
             }
         }
     }
 }
 
-/// Who is allowed anything at all at the pods of a pool.
-fn callers<'a>(ir: &'a Ir, pool: &PoolKey, protocol: Protocol) -> BTreeSet<&'a Principal> {
-    let Some(pool) = ir.pools.get(pool) else { return BTreeSet::new() };
+/// The first pool that does not allow somebody whom another one allows, and whom. Callers are sorted.
+fn lacking<'a>(allowed: &[(&'a PoolKey, &[&'a Principal])]) -> Option<(&'a PoolKey, &'a Principal)> {
+    if allowed.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a == b)) {
+        return None;
+    }
+    let mut all: Vec<&Principal> = allowed.iter().flat_map(|(_, callers)| *callers).copied().collect();
+    all.sort();
+    let absent = |callers: &[&Principal]| all.iter().copied().find(|p| callers.binary_search(p).is_err());
+    allowed.iter().find_map(|(pool, callers)| Some((*pool, absent(callers)?)))
+}
+
+/// Who is allowed anything at all at the pods of a pool, sorted.
+fn callers<'a>(ir: &'a Ir, pool: &PoolKey, protocol: Protocol) -> Vec<&'a Principal> {
+    let Some(pool) = ir.pools.get(pool) else { return Vec::new() };
     let endpoints = pool.endpoints.iter().filter_map(|e| e.workload.as_ref());
-    let mut workloads: Vec<_> = endpoints.chain(pool.templates.iter().map(|(w, _)| w)).collect();
-    // Mostly all are one, and one look suffices to see it.
-    workloads.dedup();
+    let mut workloads: Vec<&WorkloadId> = Vec::new();
+    for id in endpoints.chain(pool.templates.iter().map(|(id, _)| id)) {
+        // Mostly all are one, and a look at the last suffices to see it.
+        if workloads.last() != Some(&id) {
+            workloads.push(id);
+        }
+    }
     workloads.sort();
     workloads.dedup();
-    let grants = workloads.iter().filter_map(|w| ir.workloads.get(*w)).flat_map(|w| &w.grants);
-    grants
+    let grants = workloads.iter().filter_map(|id| ir.workloads.get(*id)).flat_map(|w| &w.grants);
+    let mut callers: Vec<&Principal> = grants
         .filter_map(|name| ir.grants.get(name))
         .filter(|grant| match protocol {
             Protocol::Http(_) => grant.http.is_some(),
@@ -66,5 +78,8 @@ fn callers<'a>(ir: &'a Ir, pool: &PoolKey, protocol: Protocol) -> BTreeSet<&'a P
             Protocol::Udp => grant.udp.is_some(),
         })
         .flat_map(|grant| grant.sources.iter().map(|s| &s.principal))
-        .collect()
+        .collect();
+    callers.sort();
+    callers.dedup();
+    callers
 }

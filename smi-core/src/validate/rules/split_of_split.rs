@@ -13,11 +13,10 @@ code! {
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     for (name, split) in &context.hub.splits {
-        let own = root(name, &split.service);
+        let own = root(split);
         for (place, backend) in split.backends.iter().enumerate() {
-            let service = beside(name, &backend.service);
-            let inner = context.roots.get(&service).filter(|_| service != own).and_then(|splits| splits.first());
-            if let Some(inner) = inner.and_then(|inner| context.hub.splits.get(*inner)) {
+            let inner = context.roots.get(&beside(name, &backend.service));
+            if let Some(inner) = inner.filter(|_| *backend.service != *own) {
                 let path = FieldPath::root().fields(&["spec", "backends"]).index(place).field("service");
                 let message = format!("`{}` is split itself, which does not apply to traffic of this split", backend.service);
                 report.push(

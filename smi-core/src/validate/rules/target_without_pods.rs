@@ -3,7 +3,6 @@
 use super::code;
 use crate::diag::suggest::closest;
 use crate::diag::{Diagnostic, Report};
-use crate::hub::names::names_of_namespace;
 use crate::validate::Context;
 use crate::validate::context::target_path;
 
@@ -17,18 +16,17 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     if context.accounts.is_empty() {
         return;
     }
-    for (name, _) in context.ir.grants.iter().filter(|(name, _)| !context.destinations.contains_key(name)) {
+    for (name, _) in context.ir.grants.iter().filter(|(name, _)| !context.opening.contains(name)) {
         let Some((target, subject)) = context.hub.targets.get(name).and_then(|t| Some((t, t.destination.as_ref()?))) else {
             continue;
         };
-        let beside = names_of_namespace(&context.accounts, &name.namespace).map(|name| name.as_str());
         let mut d = Diagnostic::new(
             CODE,
             &target.object_ref(),
             target_path(target, "destination").field("name"),
             format!("no pod of namespace `{}` is the {} `{}`", name.namespace, subject.kind, subject.name),
         );
-        d.help = closest(&subject.name, beside).map(|n| format!("did you mean `{n}`?"));
+        d.help = closest(&subject.name, context.accounts_of(&name.namespace)).map(|n| format!("did you mean `{n}`?"));
         report.push(d);
     }
 }
