@@ -28,8 +28,21 @@ pub struct EnvoyOptions {
     pub admin_port: Option<u16>,
     /// Largest RE2 program; Envoy's own default of 100 refuses ordinary patterns.
     pub max_program_size: u32,
+    /// What certificates of pods that speak TLS have to show; none: such pods are not spoken to, and their share answers 503.
+    pub pod_tls: Option<PodTls>,
     /// Of sidecars.
     pub sidecar: SidecarOptions,
+}
+
+/// What certificates of pods that speak TLS (S34) have to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodTls {
+    /// One of their Service's names (`cart.shop.svc` with and without the cluster's domain, `cart.shop`, the mesh names), signed by
+    /// those in this file of the proxy's machine, PEM. Envoy has no notion of whom the machine itself trusts, and takes nothing of a
+    /// configuration that names a file that is not there.
+    Trusted(String),
+    /// Nothing.
+    Unchecked,
 }
 
 impl Default for EnvoyOptions {
@@ -38,6 +51,7 @@ impl Default for EnvoyOptions {
             listen: Ipv4Addr::UNSPECIFIED.into(),
             admin_port: Some(9901),
             max_program_size: 32768,
+            pod_tls: None,
             sidecar: SidecarOptions::default(),
         }
     }
@@ -104,7 +118,7 @@ impl Backend for Envoy {
     }
 
     fn capabilities(&self, target: &ProxyTarget) -> Capabilities {
-        let features = match target {
+        let mut features = match target {
             ProxyTarget::Node => BTreeSet::from([
                 Feature::Http,
                 Feature::Tcp,
@@ -145,6 +159,9 @@ impl Backend for Envoy {
                 Feature::KeepEncodedSlashes,
             ]),
         };
+        if self.options.pod_tls.is_some() {
+            features.insert(Feature::HttpsUpstream);
+        }
         let identity = match target {
             ProxyTarget::Node => IdentityKnowledge::Address,
             ProxyTarget::Sidecar(_) => IdentityKnowledge::Certificate,

@@ -4,7 +4,7 @@
 //! **What it can express:** HTTP, TCP and (at nodes) UDP routing with exact weights, conditional splits; access by path, method, header and
 //! caller for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests counted
 //! in permissive mode (`rbac.shadow_denied`); retries, timeouts, rate limits, limits of requests in flight, circuit breakers that are a
-//! share of failures; pods that speak HTTP/1.1 or h2c.
+//! share of failures; pods that speak HTTP/1.1, h2c or TLS ([`PodTls`]).
 //!
 //! **Sidecars** ([`SidecarOptions`]) need no redirection of traffic. An application calls through its sidecar's listeners on the loopback
 //! address, whose ports are those of the port table, and names services by their mesh names, their cluster names or ClusterIPs. Sidecars
@@ -16,8 +16,7 @@
 //! ([`Resources::iter`] gives bytes and origins), and makes the other forms of them: one static file, files that Envoy watches, and what
 //! an Envoy starts with to ask an ADS server.
 //!
-//! **What is not here yet:** UDP between sidecars (closed), pods that speak TLS (their share answers 503), circuit breakers of latencies
-//! and of several conditions, mirroring, counting of would-be denials on TCP and UDP. Everything that is left out is a diagnostic
+//! **What is not here yet:** UDP between sidecars (closed), circuit breakers of latencies and of several conditions, mirroring, counting of would-be denials on TCP and UDP. Everything that is left out is a diagnostic
 //! ([`codes`]). Limits hold per service port and proxy, in sidecars at the caller; where none is asked for there is none, as Envoy's own
 //! (1024 connections or requests and 3 retries at a time) are lifted. Health is what Kubernetes says of endpoints.
 //!
@@ -56,6 +55,6 @@ mod resources;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, SidecarOptions};
+pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, SidecarOptions};
 pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
 pub use resources::{Kind, Resource, Resources};

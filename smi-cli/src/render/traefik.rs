@@ -23,9 +23,6 @@ pub(crate) struct Flags {
     /// The URL that the proxy polls for its dynamic configuration.
     #[arg(long)]
     provider_url: Option<String>,
-    /// Do not check certificates of pods that speak TLS.
-    #[arg(long)]
-    insecure_pod_tls: bool,
     /// Serve UDP ports to every caller, as Traefik cannot tell UDP callers apart. Widens access.
     #[arg(long)]
     open_udp: bool,
@@ -34,7 +31,7 @@ pub(crate) struct Flags {
     api: bool,
 }
 
-pub(super) fn render(flags: &Flags, bind: Option<IpAddr>, ir: &Ir) -> Rendering {
+pub(super) fn render(flags: &Flags, bind: Option<IpAddr>, insecure_pod_tls: bool, ir: &Ir) -> Rendering {
     let mut options = TraefikOptions::default();
     options.bind = bind;
     options.ready_port = flags.ready_port;
@@ -42,7 +39,7 @@ pub(super) fn render(flags: &Flags, bind: Option<IpAddr>, ir: &Ir) -> Rendering 
         Some(url) => Provider::Http(url.clone()),
         None => Provider::File(flags.provider_file.clone()),
     };
-    options.insecure_pod_tls = flags.insecure_pod_tls;
+    options.insecure_pod_tls = insecure_pod_tls;
     options.open_udp = flags.open_udp;
     options.api = flags.api;
     let rendered = Traefik { options }.render(ir, &ProxyTarget::Node);

@@ -164,8 +164,25 @@ pub struct Endpoint {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct HttpProtocolOptions {
     #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub explicit_http_config: Option<ExplicitHttpConfig>,
+    /// The version that the TLS handshake agrees on.
+    #[prost(message, optional, tag = "5")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_config: Option<AutoHttpConfig>,
 }
+
+/// HTTP/1.1 and HTTP/2.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct AutoHttpConfig {
+    #[prost(message, optional, tag = "1")]
+    pub http_protocol_options: Option<Http1ProtocolOptions>,
+    #[prost(message, optional, tag = "2")]
+    pub http2_protocol_options: Option<Http2ProtocolOptions>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct Http1ProtocolOptions {}
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct ExplicitHttpConfig {

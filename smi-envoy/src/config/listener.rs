@@ -90,6 +90,9 @@ pub struct Filter {
 
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
 pub struct HttpConnectionManager {
+    #[prost(enumeration = "Codec", tag = "1")]
+    #[serde(serialize_with = "Codec::serialize", skip_serializing_if = "is_default")]
+    pub codec_type: i32,
     #[prost(string, tag = "2")]
     pub stat_prefix: String,
     #[prost(message, optional, tag = "3")]
@@ -125,6 +128,11 @@ pub struct Rds {
     pub config_source: Option<ConfigSource>,
     #[prost(string, tag = "2")]
     pub route_config_name: String,
+}
+
+proto_enum! {
+    /// Version of HTTP; `Auto`: found out by ALPN or, without one, by the first bytes.
+    Codec { Auto = 0 "AUTO", Http1 = 1 "HTTP1", Http2 = 2 "HTTP2" }
 }
 
 proto_enum! {

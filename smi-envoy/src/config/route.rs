@@ -1,9 +1,9 @@
 //! Routes, virtual hosts, weighted clusters.
 
-use super::Duration;
 use super::matcher::{HeaderMatcher, PerFilter, RegexMatcher};
 use super::metadata::Metadata;
 use super::types::is_default;
+use super::{Any, Duration};
 
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
 pub struct RouteConfiguration {
@@ -113,4 +113,21 @@ pub struct RetryPolicy {
     pub retry_on: String,
     #[prost(message, optional, tag = "2")]
     pub num_retries: Option<u32>,
+    #[prost(message, repeated, tag = "5")]
+    pub retry_host_predicate: Vec<RetryHostPredicate>,
+    /// How often another endpoint is looked for.
+    #[prost(int64, tag = "6")]
+    pub host_selection_retry_max_attempts: i64,
 }
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct RetryHostPredicate {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(message, optional, tag = "3")]
+    pub typed_config: Option<Any>,
+}
+
+/// Endpoints that were tried already.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct PreviousHosts {}

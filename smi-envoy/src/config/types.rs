@@ -98,6 +98,7 @@ macro_rules! packed {
 
 packed! {
     super::listener::Listener = "envoy.config.listener.v3.Listener",
+    super::route::PreviousHosts = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
     super::route::RouteConfiguration = "envoy.config.route.v3.RouteConfiguration",
     super::cluster::Cluster = "envoy.config.cluster.v3.Cluster",
     super::cluster::ClusterLoadAssignment = "envoy.config.endpoint.v3.ClusterLoadAssignment",

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use smi_core::ir::{EncodedSlashes, ListenerKey, RateLimit, RouteCondition, Scheme, TrafficPolicy};
+use smi_core::ir::{
+    EncodedSlashes, ListenerKey, PoolKey, Protocol, RateLimit, RouteCondition, Scheme, TrafficPolicy,
+};
 
 use super::joint::Joint;
 use super::sidecar::Reach;
@@ -10,21 +12,21 @@ use super::{At, Output, RATE_LIMIT, RBAC, access, condition, leaf};
 use crate::config::address::Address;
 use crate::config::discovery::ConfigSource;
 use crate::config::listener::{
-    EscapedSlashes, Filter, FilterChain, HttpConnectionManager, Listener, LocalRateLimit, Percent, Rds,
-    Router, RuntimeFraction, TokenBucket, UpgradeConfig,
+    Codec, EscapedSlashes, Filter, FilterChain, HttpConnectionManager, Listener, LocalRateLimit, Percent,
+    Rds, Router, RuntimeFraction, TokenBucket, UpgradeConfig,
 };
 use crate::config::matcher::PerFilter;
 use crate::config::rbac::{HttpRbac, Rbac};
 use crate::config::route::{
-    ClusterWeight, DirectResponse, RetryPolicy, Route, RouteAction, RouteActionKind, RouteConfiguration,
-    RouteMatch, VirtualHost, WeightedCluster,
+    ClusterWeight, DirectResponse, PreviousHosts, RetryHostPredicate, RetryPolicy, Route, RouteAction,
+    RouteActionKind, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
 };
 use crate::config::{Any, Duration};
 use crate::resources::Kind;
 
 impl Output<'_> {
     /// One virtual host per service: what counts in it counts for the service port, by whatever name it was called.
-    pub(super) fn http_port(&mut self, at: &At<'_>, scheme: Scheme) {
+    pub(super) fn http_port(&mut self, at: &At<'_>) {
         let listener = ListenerKey::Http(at.number).to_string();
         self.resources.made_of(Kind::Route, &listener, &at.origins(self.ir));
         let names = self.names(at);
@@ -38,7 +40,7 @@ impl Output<'_> {
                     matches.iter().filter_map(|m| condition::route_match(m, &names)).collect()
                 }
             };
-            let clusters = self.weighted(at, route, scheme, &names, joint.as_mut());
+            let clusters = self.weighted(at, route, &names, joint.as_mut());
             for (number, route_match) in matches.into_iter().enumerate() {
                 let name = format!("{place}.{number}");
                 routes.push(match &clusters {
@@ -63,13 +65,9 @@ impl Output<'_> {
         &mut self,
         at: &At<'_>,
         route: &smi_core::ir::Route,
-        scheme: Scheme,
         names: &BTreeSet<String>,
         mut joint: Option<&mut Joint>,
     ) -> Option<Vec<ClusterWeight>> {
-        if scheme == Scheme::Https {
-            return None;
-        }
         let Some(leaves) = leaf::leaves(self.ir, route) else {
             self.weights_too_large(route);
             return None;
@@ -77,8 +75,10 @@ impl Output<'_> {
         let mut out = Vec::new();
         for leaf in leaves {
             let reach = self.reach(at, &leaf);
-            let spoken = leaf::spoken(scheme);
-            let (name, metadata_match) = match joint.as_deref_mut().filter(|_| reach != Reach::Refused) {
+            let spoken = self.spoken(leaf.pool);
+            let closed = reach == Reach::Refused || (reach != Reach::There && self.unspoken(spoken));
+            let (name, metadata_match) = match joint.as_deref_mut() {
+                _ if closed => (self.closed_cluster(), None),
                 Some(joint) => {
                     let (name, leaf) = joint.add(at, &leaf, spoken, self.way(&leaf, spoken, reach));
                     (name, Some(leaf))
@@ -101,6 +101,18 @@ impl Output<'_> {
     }
 }
 
+impl Output<'_> {
+    /// What the pods of a pool speak: their own service's scheme, also behind a split.
+    pub(super) fn spoken(&self, pool: &PoolKey) -> &'static str {
+        let port = self.ir.services.get(&pool.service).and_then(|s| s.port(pool.port, pool.transport));
+        match port.map(|p| p.protocol) {
+            Some(Protocol::Http(Scheme::H2c)) => "h2c",
+            Some(Protocol::Http(Scheme::Https)) => "https",
+            Some(Protocol::Http(Scheme::Http) | Protocol::Tcp | Protocol::Udp) | None => "http",
+        }
+    }
+}
+
 pub(super) fn to_clusters(
     name: String,
     r#match: RouteMatch,
@@ -112,6 +124,12 @@ pub(super) fn to_clusters(
     let retry_policy = policy.retry.as_ref().filter(|(r, _)| r.attempts > 1).map(|(retry, _)| RetryPolicy {
         retry_on: "connect-failure,refused-stream,reset-before-request".into(),
         num_retries: Some(retry.attempts.saturating_sub(1)),
+        // Elsewhere, as long as there is an elsewhere.
+        retry_host_predicate: vec![RetryHostPredicate {
+            name: "envoy.retry_host_predicates.previous_hosts".into(),
+            typed_config: Some(Any::pack(&PreviousHosts {})),
+        }],
+        host_selection_retry_max_attempts: 8,
     });
     let action = RouteAction {
         weighted_clusters: Some(WeightedCluster { clusters }),
@@ -168,7 +186,7 @@ pub(super) fn routes(name: String, mut virtual_hosts: Vec<VirtualHost>) -> Route
 
 /// A listener of HTTP in clear, whose routes have its name.
 pub(super) fn listener(name: &str, address: Address, slashes: EncodedSlashes) -> Listener {
-    let filters = vec![manager(name, slashes)];
+    let filters = vec![manager(name, slashes, Codec::Auto)];
     Listener {
         filter_chains: vec![FilterChain { filters, ..FilterChain::default() }],
         ..Listener::at(address)
@@ -176,11 +194,12 @@ pub(super) fn listener(name: &str, address: Address, slashes: EncodedSlashes) ->
 }
 
 /// The filter that speaks HTTP, whose routes have its name. What they do not open is refused.
-pub(super) fn manager(name: &str, slashes: EncodedSlashes) -> Filter {
+pub(super) fn manager(name: &str, slashes: EncodedSlashes, codec: Codec) -> Filter {
     let filter = |name: &str, config: Any| Filter { name: name.to_owned(), typed_config: Some(config) };
     let closed = HttpRbac { rules: Some(Rbac::default()), shadow_rules: None };
     let inert = LocalRateLimit { stat_prefix: "rate_limit".into(), ..LocalRateLimit::default() };
     let manager = HttpConnectionManager {
+        codec_type: codec.into(),
         stat_prefix: name.to_owned(),
         rds: Some(Rds { config_source: Some(ConfigSource::ads()), route_config_name: name.to_owned() }),
         route_config: None,

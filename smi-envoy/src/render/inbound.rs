@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smi_core::diag::Diagnostic;
-use smi_core::hub::names::Port;
+use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{HttpCondition, Mode, Origin, Protocol};
 
 use super::access::Accepted;
@@ -27,16 +27,23 @@ use crate::resources::Kind;
 /// A pod port and how it is spoken to.
 type Served = (Port, &'static str);
 
+/// By which names a pod port is called, and of which services it is a pod's.
+#[derive(Debug, Default)]
+struct Called {
+    names: BTreeSet<String>,
+    services: BTreeSet<Namespaced>,
+}
+
 impl<'a> Output<'a> {
     pub(super) fn inbound(&mut self, own: &Own<'a>) {
         let served = self.served(own);
         let origins = self.own_origins(own);
         for (index, address) in own.addresses.iter().enumerate() {
             let mut filter_chains = Vec::new();
-            for ((port, spoken), names) in &served {
+            for ((port, spoken), called) in &served {
                 match *spoken {
                     "tcp" => filter_chains.extend(self.tcp_chains(own, *port, *address)),
-                    _ => filter_chains.push(self.http_chain(own, (*port, spoken), *address, names)),
+                    _ => filter_chains.push(self.http_chain(own, (*port, spoken), *address, called)),
                 }
             }
             let inbound = SocketAddr::new(*address, own.options.sidecar.inbound_port);
@@ -55,27 +62,30 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The pod's ports that services lead to, and by which names.
-    fn served(&self, own: &Own<'_>) -> BTreeMap<Served, BTreeSet<String>> {
-        let mut out: BTreeMap<Served, BTreeSet<String>> = BTreeMap::new();
+    /// The pod's ports that services lead to.
+    fn served(&self, own: &Own<'_>) -> BTreeMap<Served, Called> {
+        let mut out: BTreeMap<Served, Called> = BTreeMap::new();
         for (name, service) in &self.ir.services {
             for port in &service.ports {
-                let spoken = match port.protocol {
-                    Protocol::Http(scheme) => leaf::spoken(scheme),
-                    Protocol::Tcp => "tcp",
-                    Protocol::Udp => continue,
-                };
-                let targets = port.routes.iter().flat_map(|r| &r.targets).filter(|t| t.weight > 0);
-                let endpoints = targets.filter_map(|t| self.ir.pools.get(&t.pool)).flat_map(|p| &p.endpoints);
-                let here: BTreeSet<Port> = endpoints
-                    .filter(|e| {
-                        own.addresses.contains(&e.address) && e.workload.as_ref() == Some(own.workload)
-                    })
-                    .map(|e| e.port)
-                    .collect();
-                for pod_port in here {
-                    let at = At { ir: self.ir, name, service, number: port.port, port };
-                    out.entry((pod_port, spoken)).or_default().extend(self.all_names(&at));
+                let at = At { ir: self.ir, name, service, number: port.port, port };
+                for target in port.routes.iter().flat_map(|r| &r.targets).filter(|t| t.weight > 0) {
+                    let spoken = match port.protocol {
+                        Protocol::Http(_) => self.spoken(&target.pool),
+                        Protocol::Tcp => "tcp",
+                        Protocol::Udp => continue,
+                    };
+                    let endpoints = self.ir.pools.get(&target.pool).into_iter().flat_map(|p| &p.endpoints);
+                    let here: BTreeSet<Port> = endpoints
+                        .filter(|e| {
+                            own.addresses.contains(&e.address) && e.workload.as_ref() == Some(own.workload)
+                        })
+                        .map(|e| e.port)
+                        .collect();
+                    for pod_port in here {
+                        let called = out.entry((pod_port, spoken)).or_default();
+                        called.names.extend(self.all_names(&at));
+                        called.services.insert(target.pool.service.clone());
+                    }
                 }
             }
         }
@@ -96,28 +106,33 @@ impl<'a> Output<'a> {
     }
 
     /// The cluster of the application's port.
-    fn app(&mut self, own: &Own<'_>, (port, spoken): Served, address: IpAddr) -> String {
+    fn app(
+        &mut self,
+        own: &Own<'_>,
+        (port, spoken): Served,
+        address: IpAddr,
+        services: &BTreeSet<Namespaced>,
+    ) -> String {
         let at = match (own.options.sidecar.app, address) {
             (AppAddress::Pod, address) => address,
             (AppAddress::Loopback, IpAddr::V4(_)) => Ipv4Addr::LOCALHOST.into(),
             (AppAddress::Loopback, IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
         };
+        if self.unspoken(spoken) {
+            return self.closed_cluster();
+        }
         let name = format!("app/{at}/{port}/{spoken}");
         let endpoints = [(SocketAddr::new(at, port.get()), None)].into_iter();
         let assignment = leaf::assignment(&name, endpoints, Transport::Tcp);
-        self.add_cluster(leaf::cluster(&name, spoken == "h2c"), assignment, []);
+        let mut cluster = leaf::cluster(&name, leaf::versions(spoken, true));
+        cluster.transport_socket = self.pod_tls(spoken, services);
+        self.add_cluster(cluster, assignment, []);
         name
     }
 
-    fn http_chain(
-        &mut self,
-        own: &Own<'_>,
-        served: Served,
-        address: IpAddr,
-        names: &BTreeSet<String>,
-    ) -> FilterChain {
+    fn http_chain(&mut self, own: &Own<'_>, served: Served, address: IpAddr, called: &Called) -> FilterChain {
         let (port, spoken) = served;
-        let cluster = self.app(own, served, address);
+        let cluster = self.app(own, served, address, &called.services);
         let name = format!("inbound/{address}/{port}/{spoken}");
         let leg = ClusterWeight { name: cluster, weight: Some(1), ..ClusterWeight::default() };
         let vhost = VirtualHost {
@@ -131,7 +146,7 @@ impl<'a> Output<'a> {
             // hide the other's grants.
             typed_per_filter_config: PerFilter::from([(
                 RBAC.to_owned(),
-                self.access.http(Mode::Enforce, Some(own.workload), port, names),
+                self.access.http(Mode::Enforce, Some(own.workload), port, &called.names),
             )]),
         };
         let virtual_hosts = vec![vhost];
@@ -139,14 +154,18 @@ impl<'a> Output<'a> {
         self.resources.routes.insert(name.clone(), RouteConfiguration { name: name.clone(), virtual_hosts });
         FilterChain {
             filter_chain_match: Some(chosen(port, spoken)),
-            filters: vec![http::manager(&name, self.ir.settings.encoded_slashes)],
+            filters: vec![http::manager(
+                &name,
+                self.ir.settings.encoded_slashes,
+                leaf::between_sidecars(spoken),
+            )],
             transport_socket: Some(own.secrets.downstream(vec![tls::any_identity()])),
             name,
         }
     }
 
     fn tcp_chains(&mut self, own: &Own<'_>, port: Port, address: IpAddr) -> Vec<FilterChain> {
-        let cluster = self.app(own, (port, "tcp"), address);
+        let cluster = self.app(own, (port, "tcp"), address, &BTreeSet::new());
         let name = format!("inbound/{address}/{port}/tcp");
         let chain = |name: String, accepted, sources| FilterChain {
             filter_chain_match: Some(FilterChainMatch {
@@ -194,7 +213,7 @@ impl<'a> Output<'a> {
                 }
                 continue;
             }
-            let cluster = self.app(own, (port, "http"), address);
+            let cluster = self.app(own, (port, "http"), address, &BTreeSet::new());
             let name = format!("probe/{address}/{port}");
             let leg = ClusterWeight { name: cluster, weight: Some(1), ..ClusterWeight::default() };
             let host = VirtualHost {

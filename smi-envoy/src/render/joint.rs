@@ -43,6 +43,7 @@ pub(super) struct Joint {
 struct Members {
     endpoints: BTreeMap<SocketAddr, Member>,
     peers: BTreeMap<String, Peer>,
+    directly: bool,
 }
 
 /// The leaves an endpoint is of, and the name of its peer.
@@ -81,6 +82,7 @@ impl Joint {
             member.leaves.insert(leaf.clone());
             member.peer.clone_from(&peer);
         }
+        members.directly = way.directly;
         members.peers.extend(way.peer.map(|p| (p.name.clone(), p)));
         (cluster_name(at, spoken, number), metadata([(SUBSET, LEAF, ValueKind::String(leaf))]))
     }
@@ -127,7 +129,7 @@ impl Output<'_> {
         origins: &[&Origin],
     ) {
         let policy = &at.port.policy;
-        let mut cluster = leaf::cluster(&name, spoken == "h2c");
+        let mut cluster = leaf::cluster(&name, leaf::versions(spoken, members.directly));
         if let Some((most, _)) = policy.max_in_flight {
             let thresholds = Thresholds { max_requests: Some(most), ..leaf::unlimited() };
             cluster.circuit_breakers = Some(CircuitBreakers { thresholds: vec![thresholds] });
@@ -141,11 +143,12 @@ impl Output<'_> {
             subset_selectors: vec![LbSubsetSelector { keys: vec![LEAF.to_owned()] }],
             list_as_any: true,
         });
-        cluster.upstream_bind_config = self
-            .own
-            .as_ref()
-            .filter(|_| !members.peers.is_empty())
-            .and_then(|own| own.source(members.endpoints.keys()));
+        let own = self.own.as_ref().filter(|_| !members.directly);
+        cluster.upstream_bind_config = own.and_then(|own| own.source(members.endpoints.keys()));
+        if spoken == "https" {
+            // For endpoints that match none of those below, of which there are none; Envoy wants to see that they can agree on HTTP/2.
+            cluster.transport_socket = members.peers.values().next().map(|peer| peer.socket.clone());
+        }
         cluster.transport_socket_matches = members
             .peers
             .into_values()

@@ -8,15 +8,17 @@ use std::net::SocketAddr;
 
 use smi_core::backend::name;
 use smi_core::hub::names::Port;
-use smi_core::ir::{Ir, PoolKey, Route, Scheme, WorkloadId};
+use smi_core::ir::{Ir, PoolKey, Route, WorkloadId};
 
 use crate::config::address::{Address, Protocol};
 use crate::config::cluster::{
-    Cluster, ClusterLoadAssignment, DiscoveryType, EdsClusterConfig, Endpoint, ExplicitHttpConfig,
-    Http2ProtocolOptions, HttpProtocolOptions, LbEndpoint, LocalityEndpoints,
+    AutoHttpConfig, Cluster, ClusterLoadAssignment, DiscoveryType, EdsClusterConfig, Endpoint,
+    ExplicitHttpConfig, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, LbEndpoint,
+    LocalityEndpoints,
 };
 use crate::config::discovery::ConfigSource;
 use crate::config::limit::{CircuitBreakers, Thresholds};
+use crate::config::listener::Codec;
 use crate::config::{Any, Duration};
 
 /// Endpoints that are alike; `at` is `None` for a leg without ready endpoints, whose share fails (S20).
@@ -94,24 +96,15 @@ pub(crate) fn cluster_name(pool: &PoolKey, at: Option<(Option<&WorkloadId>, Port
     name::join(&parts)
 }
 
-/// How a cluster is spoken to, as part of its name.
-pub(super) fn spoken(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Http => "http",
-        Scheme::H2c => "h2c",
-        Scheme::Https => "https",
-    }
-}
-
 /// A cluster, whose endpoints come apart from it.
-pub(super) fn cluster(name: &str, h2c: bool) -> Cluster {
+pub(super) fn cluster(name: &str, options: BTreeMap<String, Any>) -> Cluster {
     Cluster {
         name: name.to_owned(),
         r#type: DiscoveryType::Eds.into(),
         eds_cluster_config: Some(EdsClusterConfig { eds_config: Some(ConfigSource::ads()) }),
         connect_timeout: Some(Duration::from_ms(5000)),
         circuit_breakers: Some(CircuitBreakers { thresholds: vec![unlimited()] }),
-        typed_extension_protocol_options: if h2c { http2_options() } else { BTreeMap::new() },
+        typed_extension_protocol_options: options,
         ..Cluster::default()
     }
 }
@@ -126,14 +119,43 @@ pub(super) fn unlimited() -> Thresholds {
     }
 }
 
+/// The versions of HTTP in which pods are spoken to, or their sidecars when not directly.
+pub(super) fn versions(spoken: &str, directly: bool) -> BTreeMap<String, Any> {
+    match spoken {
+        "https" if directly => http_options(&HttpProtocolOptions {
+            auto_config: Some(AutoHttpConfig {
+                http_protocol_options: Some(Http1ProtocolOptions {}),
+                http2_protocol_options: Some(Http2ProtocolOptions {}),
+            }),
+            ..HttpProtocolOptions::default()
+        }),
+        _ if between_sidecars(spoken) == Codec::Http2 => http2_options(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// The version of HTTP that sidecars speak with each other for pods that speak so. Envoy does not find out by itself, as the handshake
+/// agrees on [`super::tls::ALPN`].
+pub(super) fn between_sidecars(spoken: &str) -> Codec {
+    match spoken {
+        // Pods that speak TLS may want HTTP/2, for gRPC, which cannot pass over HTTP/1.1.
+        "h2c" | "https" => Codec::Http2,
+        _ => Codec::Auto,
+    }
+}
+
 /// HTTP/2 with prior knowledge.
 pub(crate) fn http2_options() -> BTreeMap<String, Any> {
-    let options = HttpProtocolOptions {
+    http_options(&HttpProtocolOptions {
         explicit_http_config: Some(ExplicitHttpConfig {
             http2_protocol_options: Some(Http2ProtocolOptions {}),
         }),
-    };
-    BTreeMap::from([("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".into(), Any::pack(&options))])
+        ..HttpProtocolOptions::default()
+    })
+}
+
+fn http_options(options: &HttpProtocolOptions) -> BTreeMap<String, Any> {
+    BTreeMap::from([("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".into(), Any::pack(options))])
 }
 
 /// The endpoints of a cluster, with weights if they differ.

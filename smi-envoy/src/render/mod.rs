@@ -92,6 +92,7 @@ pub(crate) fn render(
     let known = if own.is_some() { Known::Certificate } else { Known::Address };
     let mut out = Output {
         ir,
+        options,
         own,
         cluster_ips,
         access: AccessIndex::new(ir, known),
@@ -159,6 +160,7 @@ impl<'a> At<'a> {
 /// What is being built.
 struct Output<'a> {
     ir: &'a Ir,
+    options: &'a EnvoyOptions,
     /// The pod whose sidecar it is; none: a node proxy.
     own: Option<Own<'a>>,
     /// How many services have an address.
@@ -186,7 +188,7 @@ impl Output<'_> {
         self.report_breaker(at);
         let address = Address::new(listen, transport);
         match at.port.protocol {
-            Protocol::Http(scheme) => self.http_port(at, scheme),
+            Protocol::Http(_) => self.http_port(at),
             Protocol::Tcp => self.tcp_port(at, address, key.to_string()),
             // A sidecar has no certificate to show or see here; `losses` says so.
             Protocol::Udp if self.own.is_some() => {}

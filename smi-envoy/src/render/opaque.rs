@@ -162,7 +162,7 @@ impl Output<'_> {
         }
         let endpoints = endpoints.into_iter().map(|(e, weight)| (e, Some(weight)));
         self.add_cluster(
-            leaf::cluster(cluster, false),
+            leaf::cluster(cluster, BTreeMap::new()),
             leaf::assignment(cluster, endpoints, Protocol::Udp),
             [&at.service.origin],
         );

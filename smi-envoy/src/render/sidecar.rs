@@ -3,11 +3,11 @@
 //! A sidecar routes for its own application and decides who may call it. Who may call others is decided by theirs, with one exception: a
 //! share that is refused whatever is asked is refused at once, so that a sidecar gets no endpoints that it cannot use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use smi_core::cluster::PodId;
-use smi_core::hub::names::{Namespace, Port, SpiffeId};
+use smi_core::hub::names::{Namespace, Namespaced, Port, SpiffeId};
 use smi_core::ir::{Ir, ListenerKey, Mode, Protocol, Service, WorkloadId};
 
 use super::leaf::{self, Leaf};
@@ -74,6 +74,8 @@ impl<'a> Own<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Way {
     pub(super) endpoints: Vec<SocketAddr>,
+    /// Not through the sidecars of the pods.
+    pub(super) directly: bool,
     /// Who answers there; none: whoever does, in clear.
     pub(super) peer: Option<Peer>,
     pub(super) source: Option<BindConfig>,
@@ -130,7 +132,7 @@ impl Output<'_> {
 
     /// How this proxy connects to a leaf's endpoints.
     pub(super) fn way(&self, leaf: &Leaf<'_>, spoken: &str, reach: Reach) -> Way {
-        let mut way = Way { endpoints: leaf.endpoints.clone(), peer: None, source: None };
+        let mut way = Way { endpoints: leaf.endpoints.clone(), directly: true, peer: None, source: None };
         if let (Reach::There, Some(own), Some((Some(workload), port))) = (reach, &self.own, leaf.at) {
             let name = tls::server_name(port, spoken);
             let identity: SpiffeId = self.ir.identity(workload);
@@ -140,6 +142,9 @@ impl Output<'_> {
             });
             way.endpoints.iter_mut().for_each(|e| e.set_port(own.options.sidecar.inbound_port));
             way.source = own.source(&way.endpoints);
+            way.directly = false;
+        } else if let Some(socket) = self.pod_tls(spoken, [&leaf.pool.service]) {
+            way.peer = Some(Peer { name: format!("tls {}", leaf.pool.service), socket });
         }
         way
     }
@@ -157,7 +162,7 @@ impl Output<'_> {
         }
         let name = leaf.name(spoken);
         let way = self.way(leaf, spoken, reach);
-        let mut cluster = leaf::cluster(&name, spoken == "h2c");
+        let mut cluster = leaf::cluster(&name, leaf::versions(spoken, way.directly));
         cluster.transport_socket = way.peer.map(|peer| peer.socket);
         cluster.upstream_bind_config = way.source;
         let endpoints = way.endpoints.into_iter().map(|e| (e, None));
@@ -167,7 +172,7 @@ impl Output<'_> {
     }
 
     pub(super) fn closed_cluster(&mut self) -> String {
-        let cluster = leaf::cluster(CLOSED, false);
+        let cluster = leaf::cluster(CLOSED, BTreeMap::new());
         self.add_cluster(cluster, leaf::assignment(CLOSED, [].into_iter(), Transport::Tcp), []);
         CLOSED.to_owned()
     }
@@ -175,25 +180,48 @@ impl Output<'_> {
     /// The names of a service, for callers of this proxy.
     // SPEC: S37 — in a sidecar also by its cluster names and ClusterIP; the bare name is the caller's own namespace's.
     pub(super) fn names(&self, at: &At<'_>) -> BTreeSet<String> {
-        let mut names = self.mesh_names(at);
+        let mut names = self.mesh_names(at.name);
         if let Some(own) = &self.own {
             names.extend(self.cluster_names(at, Some(&own.workload.namespace)));
         }
         names.into_iter().collect()
     }
 
-    fn mesh_names(&self, at: &At<'_>) -> Vec<String> {
+    fn mesh_names(&self, service: &Namespaced) -> Vec<String> {
         let domains = self.ir.settings.mesh_domains.iter();
         domains
-            .map(|domain| format!("{}.{}.{domain}", at.name.name, at.name.namespace).to_ascii_lowercase())
+            .map(|domain| format!("{}.{}.{domain}", service.name, service.namespace).to_ascii_lowercase())
             .collect()
     }
 
-    fn cluster_names(&self, at: &At<'_>, own: Option<&Namespace>) -> Vec<String> {
-        let long = format!("{}.{}", at.name.name, at.name.namespace);
+    /// Names of a service that tell it from those of other namespaces.
+    fn long_names(&self, service: &Namespaced) -> Vec<String> {
+        let long = format!("{}.{}", service.name, service.namespace);
         let domain = &self.ir.settings.cluster_domain;
-        let mut names = vec![format!("{long}.svc"), format!("{long}.svc.{domain}")];
-        names.push(long);
+        let mut names = vec![format!("{long}.svc"), format!("{long}.svc.{domain}"), long];
+        names.iter_mut().for_each(|name| name.make_ascii_lowercase());
+        names
+    }
+
+    /// How pods of these services are spoken to, if that is over TLS (S34). Their certificates name one of the services.
+    pub(super) fn pod_tls<'s>(
+        &self,
+        spoken: &str,
+        services: impl IntoIterator<Item = &'s Namespaced>,
+    ) -> Option<TransportSocket> {
+        let check = self.options.pod_tls.as_ref().filter(|_| spoken == "https")?;
+        let services = services.into_iter();
+        let names = services.flat_map(|s| self.long_names(s).into_iter().chain(self.mesh_names(s)));
+        Some(tls::pods(check, names.collect()))
+    }
+
+    /// Whether pods speak TLS and nothing says whom to trust: then they are not spoken to, least of all in clear.
+    pub(super) fn unspoken(&self, spoken: &str) -> bool {
+        spoken == "https" && self.options.pod_tls.is_none()
+    }
+
+    fn cluster_names(&self, at: &At<'_>, own: Option<&Namespace>) -> Vec<String> {
+        let mut names = self.long_names(at.name);
         if own.is_none_or(|namespace| *namespace == at.name.namespace) {
             names.push(at.name.name.to_string());
         }
@@ -218,7 +246,7 @@ impl Output<'_> {
 
     /// Every name by which a caller in any namespace may call a service.
     pub(super) fn all_names(&self, at: &At<'_>) -> Vec<String> {
-        let mut names = self.mesh_names(at);
+        let mut names = self.mesh_names(at.name);
         names.extend(self.cluster_names(at, None));
         names
     }

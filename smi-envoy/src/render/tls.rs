@@ -1,4 +1,4 @@
-//! mTLS between sidecars.
+//! mTLS between sidecars, and TLS to pods.
 //!
 //! Shape: the server name says which port of the pod is meant and how it is spoken to, the application protocol [`ALPN`] that a sidecar
 //! speaks. Certificate and trust are secrets, named by SPIFFE ID and trust domain.
@@ -7,6 +7,7 @@
 use smi_core::hub::names::{Port, SpiffeId};
 
 use super::TLS;
+use crate::backend::PodTls;
 use crate::config::Any;
 use crate::config::discovery::ConfigSource;
 use crate::config::matcher::{StringMatcher, StringPattern};
@@ -38,8 +39,8 @@ impl Secrets {
             tls_certificate_sds_secret_configs: vec![secret(&self.certificate)],
             validation: Some(ValidationContextType::CombinedValidationContext(CombinedValidationContext {
                 default_validation_context: Some(ValidationContext {
-                    trusted_ca: None,
                     match_typed_subject_alt_names: accepted,
+                    ..ValidationContext::default()
                 }),
                 validation_context_sds_secret_config: Some(secret(&self.trust)),
             })),
@@ -66,6 +67,24 @@ impl Secrets {
 
 fn socket<T: crate::config::types::Packed>(context: &T) -> TransportSocket {
     TransportSocket { name: TLS.to_owned(), typed_config: Some(Any::pack(context)) }
+}
+
+/// To pods that speak TLS, whose certificates show one of these names; the first is asked for.
+pub(super) fn pods(check: &PodTls, names: Vec<String>) -> TransportSocket {
+    let sni = names.first().cloned().unwrap_or_default();
+    let dns = |name| SubjectAltNameMatcher {
+        san_type: SanType::Dns.into(),
+        matcher: Some(StringMatcher { pattern: Some(StringPattern::Exact(name)) }),
+    };
+    let validation = match check {
+        PodTls::Trusted(file) => Some(ValidationContextType::ValidationContext(ValidationContext {
+            trusted_ca: Some(DataSource::file(file)),
+            match_typed_subject_alt_names: names.into_iter().map(dns).collect(),
+        })),
+        PodTls::Unchecked => None,
+    };
+    let common = CommonTlsContext { validation, ..CommonTlsContext::default() };
+    socket(&UpstreamTlsContext { common_tls_context: Some(common), sni })
 }
 
 /// The server name of a port of a pod.
@@ -96,10 +115,8 @@ pub(super) fn files(secrets: &Secrets, certificate: &str, key: &str, trust: &str
         certificate_chain: Some(DataSource::file(certificate)),
         private_key: Some(DataSource::file(key)),
     };
-    let trusted = ValidationContext {
-        trusted_ca: Some(DataSource::file(trust)),
-        match_typed_subject_alt_names: Vec::new(),
-    };
+    let trusted =
+        ValidationContext { trusted_ca: Some(DataSource::file(trust)), ..ValidationContext::default() };
     [
         Secret { name: secrets.certificate.clone(), kind: Some(SecretKind::TlsCertificate(own)) },
         Secret { name: secrets.trust.clone(), kind: Some(SecretKind::ValidationContext(trusted)) },

@@ -11,6 +11,7 @@
 
 pub(crate) mod app;
 pub(crate) mod mesh;
+pub(crate) mod world;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -34,6 +35,12 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 
 /// A process that ends with the test.
 pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn of(child: Child) -> Self {
+        Self(child)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
