@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::read::ClusterObject;
 use super::shared::Shared;
-use super::{Cluster, EndpointAddress, EndpointPort, EndpointSet, PortProtocol, codes};
-use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
+use super::{Cluster, EndpointAddress, EndpointPort, EndpointSet, Pod, PodId, PortProtocol, Service, codes};
+use crate::diag::{Diagnostic, FieldPath, Report};
 use crate::hub::names::{Namespaced, Port, packed};
 
 impl Cluster {
@@ -17,83 +17,104 @@ impl Cluster {
     /// (`SMI0508`), since the result would depend on the order.
     #[must_use]
     pub fn from_objects(objects: impl IntoIterator<Item = ClusterObject>) -> (Self, Report) {
-        let mut by_name: BTreeMap<ObjectRef, Vec<ClusterObject>> = BTreeMap::new();
+        // Objects of one kind mostly come in the order of their names, so that sorting them is a walk.
+        let mut by_kind: BTreeMap<(&str, &str), Vec<ClusterObject>> = BTreeMap::new();
         for object in objects {
-            by_name.entry(object.object_ref()).or_default().push(object);
+            by_kind.entry(object.kind()).or_default().push(object);
         }
         let mut report = Report::new();
-        let mut cluster = Self::default();
-        let mut from_endpoints = BTreeMap::new();
-        let mut shared = Shared::default();
-        for (name, mut same) in by_name {
-            let Some(object) = same.pop() else { continue };
-            if !same.is_empty() {
-                let count = same.len() + 1;
-                if same.iter().any(|other| *other != object) {
-                    let message = format!("{count} objects of this name differ, so none of them is taken");
-                    report.push(Diagnostic::new(codes::CONFLICT, &name, FieldPath::root(), message));
-                    if let ClusterObject::Namespace { name, .. } | ClusterObject::UnclearNamespace(name) =
-                        object
-                    {
-                        cluster.unclear_namespaces.insert(name);
-                    }
-                    continue;
+        let mut all = Collected::default();
+        for mut objects in by_kind.into_values() {
+            objects.sort_by(|a, b| a.name().cmp(&b.name()));
+            let mut objects = objects.into_iter().peekable();
+            while let Some(object) = objects.next() {
+                let mut same = Vec::new();
+                while let Some(other) = objects.next_if(|other| other.name() == object.name()) {
+                    same.push(other);
                 }
-                let message = format!("{count} objects of this name have the same content");
-                report.push(Diagnostic::new(codes::REPEATED, &name, FieldPath::root(), message));
+                if !same.is_empty() {
+                    let name = object.object_ref();
+                    let count = same.len() + 1;
+                    if same.iter().any(|other| *other != object) {
+                        let message =
+                            format!("{count} objects of this name differ, so none of them is taken");
+                        report.push(Diagnostic::new(codes::CONFLICT, &name, FieldPath::root(), message));
+                        if let ClusterObject::Namespace { name, .. } | ClusterObject::UnclearNamespace(name) =
+                            object
+                        {
+                            all.cluster.unclear_namespaces.insert(name);
+                        }
+                        continue;
+                    }
+                    let message = format!("{count} objects of this name have the same content");
+                    report.push(Diagnostic::new(codes::REPEATED, &name, FieldPath::root(), message));
+                }
+                all.insert(object);
             }
-            cluster.insert(object, &mut shared, &mut from_endpoints);
         }
+        (all.cluster(), report)
+    }
+}
+
+/// Objects whose names no other of their kind has.
+#[derive(Default)]
+struct Collected {
+    cluster: Cluster,
+    services: Vec<(Namespaced, Service)>,
+    pods: Vec<(PodId, Pod)>,
+    from_endpoints: BTreeMap<Namespaced, Vec<EndpointSet>>,
+    shared: Shared,
+}
+
+impl Collected {
+    fn insert(&mut self, object: ClusterObject) {
+        let Self { cluster, shared, .. } = self;
+        match object {
+            ClusterObject::Service(mut service) => {
+                shared.service(&mut service);
+                self.services.push((service.name.clone(), service));
+            }
+            ClusterObject::EndpointSlice { service, mut set, .. } => {
+                if let Some(mut service) = service {
+                    shared.name(&mut service);
+                    shared.endpoints(&mut set);
+                    cluster.endpoints.entry(service).or_default().push(set);
+                }
+            }
+            ClusterObject::Endpoints { mut service, mut sets } => {
+                shared.name(&mut service);
+                sets.iter_mut().for_each(|set| shared.endpoints(set));
+                self.from_endpoints.insert(service, sets);
+            }
+            ClusterObject::Pod { mut id, mut pod } => {
+                shared.pod(&mut pod);
+                shared.pod_id(&mut id);
+                self.pods.push((id, pod));
+            }
+            ClusterObject::Account(name) => {
+                cluster.accounts.insert(name);
+            }
+            ClusterObject::Namespace { name, labels } => {
+                cluster.namespaces.insert(name, labels);
+            }
+            ClusterObject::UnclearNamespace(name) => {
+                cluster.unclear_namespaces.insert(name);
+            }
+        }
+    }
+
+    fn cluster(self) -> Cluster {
+        let Self { mut cluster, services, pods, from_endpoints, .. } = self;
         for (service, sets) in from_endpoints {
             cluster.endpoints.entry(service).or_insert(sets);
         }
         for sets in cluster.endpoints.values_mut() {
             *sets = merge_endpoints(std::mem::take(sets));
         }
-        cluster.services = packed(cluster.services);
         cluster.endpoints = packed(cluster.endpoints);
-        cluster.pods = packed(cluster.pods);
-        (cluster, report)
-    }
-
-    fn insert(
-        &mut self,
-        object: ClusterObject,
-        shared: &mut Shared,
-        from_endpoints: &mut BTreeMap<Namespaced, Vec<EndpointSet>>,
-    ) {
-        match object {
-            ClusterObject::Service(mut service) => {
-                shared.service(&mut service);
-                self.services.insert(service.name.clone(), service);
-            }
-            ClusterObject::EndpointSlice { service, mut set, .. } => {
-                if let Some(mut service) = service {
-                    shared.name(&mut service);
-                    shared.endpoints(&mut set);
-                    self.endpoints.entry(service).or_default().push(set);
-                }
-            }
-            ClusterObject::Endpoints { mut service, mut sets } => {
-                shared.name(&mut service);
-                sets.iter_mut().for_each(|set| shared.endpoints(set));
-                from_endpoints.insert(service, sets);
-            }
-            ClusterObject::Pod { mut id, mut pod } => {
-                shared.pod(&mut pod);
-                shared.pod_id(&mut id);
-                self.pods.insert(id, pod);
-            }
-            ClusterObject::Account(name) => {
-                self.accounts.insert(name);
-            }
-            ClusterObject::Namespace { name, labels } => {
-                self.namespaces.insert(name, labels);
-            }
-            ClusterObject::UnclearNamespace(name) => {
-                self.unclear_namespaces.insert(name);
-            }
-        }
+        cluster.services = services.into_iter().collect();
+        cluster.pods = pods.into_iter().collect();
+        cluster
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) struct Shared {
     texts: HashSet<Arc<str>>,
     labels: HashSet<Labels>,
     specs: HashSet<Arc<PodSpec>>,
+    last: Option<Arc<PodSpec>>,
     pods: HashSet<PodId>,
     localities: HashSet<Arc<Locality>>,
 }
@@ -53,15 +54,18 @@ impl Shared {
     }
 
     pub(super) fn pod(&mut self, pod: &mut Pod) {
-        match self.specs.get(&pod.spec) {
-            Some(first) => pod.spec = first.clone(),
-            None => {
-                let spec = Arc::make_mut(&mut pod.spec);
-                share(&mut self.labels, &mut spec.labels);
-                self.text(spec.account.shared());
-                self.specs.insert(pod.spec.clone());
-            }
+        // Pods of one template mostly follow each other, and comparing costs less than hashing.
+        if let Some(last) = self.last.as_ref().filter(|last| **last == pod.spec) {
+            pod.spec = last.clone();
+        } else if let Some(first) = self.specs.get(&pod.spec) {
+            pod.spec = first.clone();
+        } else {
+            let spec = Arc::make_mut(&mut pod.spec);
+            share(&mut self.labels, &mut spec.labels);
+            self.text(spec.account.shared());
+            self.specs.insert(pod.spec.clone());
         }
+        self.last = Some(pod.spec.clone());
         self.locality(&mut pod.locality);
     }
 

@@ -78,6 +78,33 @@ impl ClusterObject {
     }
 }
 
+impl ClusterObject {
+    /// Group and kind.
+    pub(super) fn kind(&self) -> (&'static str, &'static str) {
+        let kind = match self {
+            Self::Service(_) => Kind::Service,
+            Self::EndpointSlice { .. } => Kind::EndpointSlice,
+            Self::Endpoints { .. } => Kind::Endpoints,
+            Self::Pod { id, .. } => id.template_of.map_or(Kind::Pod, Kind::Template),
+            Self::Account(_) => Kind::ServiceAccount,
+            Self::Namespace { .. } | Self::UnclearNamespace(_) => Kind::Namespace,
+        };
+        (kind.group(), kind.as_str())
+    }
+
+    /// Namespace and name; a Namespace is in none.
+    pub(super) fn name(&self) -> (&str, &str) {
+        let name = match self {
+            Self::Service(service) => &service.name,
+            Self::EndpointSlice { name, .. } | Self::Account(name) => name,
+            Self::Endpoints { service, .. } => service,
+            Self::Pod { id, .. } => &id.name,
+            Self::Namespace { name, .. } | Self::UnclearNamespace(name) => return ("", name.as_str()),
+        };
+        (name.namespace.as_str(), name.name.as_str())
+    }
+}
+
 /// The kinds that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
