@@ -7,14 +7,16 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use smi_core::compile::{PortRanges, compile};
-use smi_core::eval::{Caller, Outcome, Request, eval};
+use smi_core::eval::{Caller, Outcome, Request};
 use smi_core::ir::{Ir, verify};
 use smi_core::load::{Input, Limits, load};
 
+use crate::around::around;
+use crate::call::Call;
 use crate::case::{Case, Expected};
 use crate::compare::{Made, Running, difference};
 use crate::random::Random;
-use crate::requests::request;
+use crate::requests::{Attempt, request};
 use crate::shrink::{Shrunk, shrink};
 use crate::subject::{LiveProxy, Subject};
 use crate::tally::Tally;
@@ -89,38 +91,40 @@ pub fn run<S: Subject>(
         let made = match make(subject, again(&mut live), &ir) {
             Ok(made) => made,
             Err(fault) => {
-                let refused = |world: &World, _: &Request| {
+                let refused = |world: &World, _: &Call| {
                     make(subject, again(&mut live), &compiled(world, ranges.clone())).is_err()
                 };
                 let about = Request { caller: Caller::Nobody, payload: request(&mut random, &ir).0.payload };
-                let found = shrink(world, about, refused);
+                let found = shrink(world, about.into(), refused);
                 found_one(plan, tally, &found, &format!("the configuration is refused: {fault:#}"))?;
                 continue;
             }
         };
         for _ in 0..plan.requests.min(plan.cases - cases) {
             cases += 1;
-            let (asked, attempt) = request(&mut random, &ir);
-            let here = moved(&mut live, &ir, &asked);
-            let decision = eval(&made.ir, &here);
-            tally.request(&here, &decision);
+            let (call, attempt) = draw(subject, &mut random, &ir);
+            let here = moved(&mut live, &call);
+            let decision = subject.reference(&here.in_its_world(&made.ir), &here.request);
+            tally.request(&here.request, &decision);
             if let Some(attempt) = attempt {
                 tally.count(&format!("attempt: {}", attempt.name()));
-                if !decision.distribution().iter().any(|(o, _)| matches!(o, Outcome::Served(..))) {
+                let closed = here.direct.as_ref().is_some_and(|direct| direct.way.refused());
+                let served = decision.distribution().iter().any(|(o, _)| matches!(o, Outcome::Served(..)));
+                if closed || !served {
                     tally.count(&format!("attempt: {}, to be refused", attempt.name()));
                 }
             }
             let found = difference(subject, again(&mut live), &made, &here, tally)
-                .with_context(|| format!("world {number} of seed {}: {asked:?}", plan.seed))?;
+                .with_context(|| format!("world {number} of seed {}: {call:?}", plan.seed))?;
             let Some(found) = found else { continue };
-            let differs = |world: &World, request: &Request| {
+            let differs = |world: &World, call: &Call| {
                 let ir = compiled(world, ranges.clone());
                 let Ok(made) = make(subject, again(&mut live), &ir) else { return false };
-                let here = moved(&mut live, &ir, request);
+                let here = moved(&mut live, call);
                 let found = difference(subject, again(&mut live), &made, &here, &mut Tally::default());
                 matches!(found, Ok(Some(_)))
             };
-            let shrunk = shrink(world.clone(), asked, differs);
+            let shrunk = shrink(world.clone(), call, differs);
             let what = match attempt {
                 Some(attempt) => {
                     format!("{} gets past the policy, or is taken for another: {found}", attempt.name())
@@ -143,23 +147,43 @@ pub(crate) fn again<'a, S: Subject>(live: &'a mut Option<Running<'_, S>>) -> Opt
     }
 }
 
-/// The request as it is asked on this machine.
-pub(crate) fn moved<S: Subject>(live: &mut Option<Running<'_, S>>, ir: &Ir, request: &Request) -> Request {
+/// The call as it is made on this machine.
+pub(crate) fn moved<S: Subject>(live: &mut Option<Running<'_, S>>, call: &Call) -> Call {
     match live {
-        Some(live) => live.caller(ir, request),
-        None => request.clone(),
+        Some(live) => live.network().relocate_call(call),
+        None => call.clone(),
+    }
+}
+
+/// A call that callers can make where there are proxies of this shape, and what it attempts.
+fn draw<S: Subject>(subject: &S, random: &mut Random, ir: &Ir) -> (Call, Option<Attempt>) {
+    loop {
+        let (request, attempt) = request(random, ir);
+        let call = Call::from(request);
+        // Whoever goes around his proxy names the service plainly.
+        if subject.at_pods()
+            && attempt != Some(Attempt::HostVariants)
+            && random.chance(30)
+            && let Some((call, attempt)) = around(random, ir, &call)
+        {
+            return (call, Some(attempt));
+        }
+        let calls = subject.calls(ir, &call);
+        if !calls.is_empty() {
+            return (random.pick(&calls).clone(), attempt);
+        }
     }
 }
 
 /// Writes a difference down.
 fn found_one(plan: &Plan, tally: &mut Tally, found: &Shrunk, what: &str) -> anyhow::Result<()> {
     let folder = plan.keep.join(format!("seed-{}-{}", plan.seed, tally.differences.len()));
-    let decision = eval(&compiled(&found.world, None), &found.request).distribution().to_string();
+    let decision = found.call.decide(&compiled(&found.world, None)).to_string();
     let case = Case {
         name: folder.display().to_string(),
         input: found.world.text(),
         options: found.world.options.clone(),
-        requests: vec![Expected::new(found.request.clone(), decision)],
+        requests: vec![Expected::new(found.call.clone(), decision)],
     };
     case.write(&folder)?;
     tally.differences.push(format!("{what}\n  a minimal case, after {} trials: {}", found.trials, case.name));

@@ -4,7 +4,8 @@
 //! `GET cart.shop.mesh:80 /items from 10.0.0.1 x-user=beta -> 1/1 shop/cart:80 at shop/cart`, or
 //! `TCP shop/db:5432 from nobody -> 1/1 forbidden`, or the same with `UDP`. The number after a host is the service port whose listener
 //! is asked, so a host with a port of its own has two. Callers are addresses, `nobody`, or `pod:namespace/name`; header values with
-//! spaces are quoted as in JSON. A line of `options.txt` is one option of the compiler ([`options_of`]).
+//! spaces are quoted as in JSON. A caller may be a certificate's name (`spiffe://…`). After it, ` at 10.0.1.1:8080 by 10.0.0.1 as clear`
+//! means a call to a pod itself, from this address, in one of the ways of [`Way`]. A line of `options.txt` is one option of the compiler ([`options_of`]).
 //! Absent: required capabilities. They follow from what a request meets ([`requires`]), so no case can get them wrong.
 //! Faults: a line that cannot be read is an error with its text; nothing is passed over.
 
@@ -17,8 +18,10 @@ use smi_core::backend::{Capabilities, Feature};
 use smi_core::cluster::PodId;
 use smi_core::compile::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
 use smi_core::eval::{Caller, Decision, HttpRequest, Payload, Request};
-use smi_core::hub::names::{Port, Transport};
+use smi_core::hub::names::{Port, SpiffeId, Transport};
 use smi_core::ir::{EncodedSlashes, Ir, Mode, Principal, Protocol, RouteCondition, Scheme};
+
+use crate::call::{Call, Direct, Way};
 
 /// A case.
 #[derive(Clone, Debug)]
@@ -38,8 +41,8 @@ pub struct Case {
 pub struct Expected {
     /// The line.
     pub line: String,
-    /// The request.
-    pub request: Request,
+    /// The call.
+    pub call: Call,
     /// The distribution over outcomes, as text.
     pub decision: String,
 }
@@ -84,10 +87,10 @@ impl Case {
 }
 
 impl Expected {
-    /// A request with its decision.
+    /// A call with its decision.
     #[must_use]
-    pub fn new(request: Request, decision: String) -> Self {
-        Self { line: format!("{} -> {decision}", request_text(&request)), request, decision }
+    pub fn new(call: Call, decision: String) -> Self {
+        Self { line: format!("{} -> {decision}", call_text(&call)), call, decision }
     }
 }
 
@@ -122,9 +125,32 @@ pub fn requests_of(text: &str) -> anyhow::Result<Vec<Expected>> {
     let lines = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#'));
     let read = |line: &str| {
         let (left, decision) = line.rsplit_once(" -> ").context("no ` -> `")?;
-        Ok(Expected { line: line.to_owned(), request: request_of(left)?, decision: decision.to_owned() })
+        Ok(Expected { line: line.to_owned(), call: call_of(left)?, decision: decision.to_owned() })
     };
     lines.map(|line| read(line).map_err(|e: anyhow::Error| e.context(format!("`{line}`")))).collect()
+}
+
+/// A call as its line says it.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn call_of(text: &str) -> anyhow::Result<Call> {
+    let (what, rest) = text.split_once(" from ").context("no ` from `")?;
+    let (caller, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let Some(right) = rest.strip_prefix("at ") else { return Ok(request_of(text)?.into()) };
+    let mut words = right.splitn(6, ' ');
+    let mut next = |name: &str| words.next().with_context(|| format!("no {name}"));
+    let to = next("address")?;
+    let to = to.parse().with_context(|| format!("endpoint `{to}`"))?;
+    ensure!(next("`by`")? == "by", "no `by` after `at`");
+    let from = next("address")?;
+    let from = from.parse().with_context(|| format!("caller's address `{from}`"))?;
+    ensure!(next("`as`")? == "as", "no `as` after `by`");
+    let word = next("way")?;
+    let way = Way::ALL.into_iter().find(|way| way.word() == word).with_context(|| format!("way `{word}`"))?;
+    let headers = words.next().map(|rest| format!(" {rest}")).unwrap_or_default();
+    let request = request_of(&format!("{what} from {caller}{headers}"))?;
+    Ok(Call { request, direct: Some(Direct { to, from, way }) })
 }
 
 /// A request as its line says it.
@@ -136,6 +162,9 @@ pub fn request_of(text: &str) -> anyhow::Result<Request> {
     let (caller, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let caller = match caller.strip_prefix("pod:") {
         Some(pod) => Caller::Pod(PodId::pod(pod.parse()?)),
+        None if caller.starts_with("spiffe://") => {
+            Caller::Identity(SpiffeId::parse(caller).with_context(|| format!("caller `{caller}`"))?)
+        }
         None if caller == "nobody" => Caller::Nobody,
         None => Caller::Address(caller.parse().with_context(|| format!("caller `{caller}`"))?),
     };
@@ -178,9 +207,10 @@ pub fn request_of(text: &str) -> anyhow::Result<Request> {
     Ok(Request { caller, payload })
 }
 
-/// The line of a request, without its decision.
+/// The line of a call, without its decision.
 #[must_use]
-pub fn request_text(request: &Request) -> String {
+pub fn call_text(call: &Call) -> String {
+    let request = &call.request;
     let mut out = match &request.payload {
         Payload::Http(http) => format!("{} {}:{} {}", http.method, http.host, http.port, http.target),
         Payload::Tcp { service, port } => format!("TCP {service}:{port}"),
@@ -190,8 +220,11 @@ pub fn request_text(request: &Request) -> String {
     match &request.caller {
         Caller::Address(address) => out.push_str(&address.to_string()),
         Caller::Pod(pod) => out.push_str(&format!("pod:{}", pod.name)),
-        // A format without a word for it: a certificate is a pod's.
-        Caller::Identity(_) | Caller::Nobody => out.push_str("nobody"),
+        Caller::Identity(id) => out.push_str(id.as_str()),
+        Caller::Nobody => out.push_str("nobody"),
+    }
+    if let Some(Direct { to, from, way }) = &call.direct {
+        out.push_str(&format!(" at {to} by {from} as {}", way.word()));
     }
     if let Payload::Http(http) = &request.payload {
         for (name, value) in &http.headers {
@@ -293,6 +326,10 @@ pub fn requires(ir: &Ir, request: &Request, decision: &Decision) -> BTreeSet<Fea
     if port.is_some_and(|p| p.routes.iter().any(|r| matches!(r.condition, RouteCondition::AnyOf(_)))) {
         out.insert(Feature::ConditionalSplit);
     }
+    let pools = routed.legs.iter().filter_map(|leg| ir.pools.get(&leg.pool));
+    if pools.flat_map(|p| p.ready()).any(|endpoint| !ir.has_own_address(endpoint)) {
+        out.insert(Feature::SharedAddress);
+    }
     let mode = ir.services.get(&routed.service).map(|s| s.mode);
     for end in routed.legs.iter().flat_map(|l| &l.ends) {
         let workload = end.workload.as_ref().and_then(|w| ir.workloads.get(w));
@@ -324,9 +361,12 @@ mod tests {
             "GET CART.shop.mesh:81:80 / from nobody -> 1/1 not found",
             "TCP shop/db:5432 from pod:shop/web -> 1/2 shop/db:5432 at shop/db, 1/2 unavailable",
             "UDP shop/dns:53 from 10.0.0.1 -> 1/1 forbidden",
+            "GET cart.shop.mesh:80 / from spiffe://cluster.local/ns/shop/sa/web -> 1/1 forbidden",
+            "TCP shop/db:5432 from pod:shop/web at 10.0.0.2:5432 by 10.0.0.1 as clear -> 1/1 unavailable",
+            "GET cart.shop.mesh:80 / from nobody at [::1]:80 by ::2 as no-name x-b=\"a at b\" -> 1/1 unavailable",
         ] {
             let read = requests_of(line).unwrap().remove(0);
-            assert_eq!(Expected::new(read.request, read.decision).line, line);
+            assert_eq!(Expected::new(read.call, read.decision).line, line);
         }
         for line in [
             "GET cart:80 / from 10.0.0.1",
@@ -335,6 +375,8 @@ mod tests {
             "TCP a/b:1 from me -> x",
             "TCP a/b:1 from nobody h=v -> x",
             "GET a:80 / from nobody h -> x",
+            "GET a:80 / from nobody at 10.0.0.1:80 -> x",
+            "GET a:80 / from nobody at 10.0.0.1:80 by 10.0.0.2 as friend -> x",
         ] {
             assert!(requests_of(line).is_err(), "{line}");
         }

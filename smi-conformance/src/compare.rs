@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use smi_core::eval::{Decision, Distribution, HttpRequest, Outcome, Payload, Refusal, Request, eval};
+use smi_core::eval::{Decision, Distribution, HttpRequest, Outcome, Payload, Refusal, Request};
 use smi_core::ir::Ir;
 
+use crate::call::Call;
 use crate::case::{missing, requires};
 use crate::count::{Judgement, judge, times};
 use crate::observe::{Observation, classes, never_more, seen};
@@ -36,9 +37,20 @@ struct Expectation {
     seen: Distribution,
 }
 
-fn expectations<S: Subject>(subject: &S, ir: &Ir, request: &Request) -> Vec<Expectation> {
+/// `ir`: the world of the call.
+fn expectations<S: Subject>(subject: &S, ir: &Ir, call: &Call) -> Vec<Expectation> {
+    let request = &call.request;
+    let refused = |name, outcome| Expectation {
+        name,
+        decision: Decision::Refused(Refusal::UnknownHost),
+        query: String::new(),
+        seen: Distribution::certain(outcome),
+    };
+    if call.direct.as_ref().is_some_and(|direct| direct.way.refused()) {
+        return vec![refused(None, Outcome::Unavailable)];
+    }
     let decided = |request: &Request, name| {
-        let decision = eval(ir, request);
+        let decision = subject.reference(ir, request);
         let seen = seen(request, &decision.distribution());
         let query = match &request.payload {
             Payload::Http(HttpRequest { target, .. }) => target.split_once('?').map(|(_, q)| format!("?{q}")),
@@ -50,12 +62,7 @@ fn expectations<S: Subject>(subject: &S, ir: &Ir, request: &Request) -> Vec<Expe
     let concerned = subject.declared().iter().filter(|d| (d.concerns)(ir, request, &reference.seen));
     let mut out: Vec<Expectation> = concerned
         .filter_map(|declared| match declared.instead {
-            Instead::Refusal(refusal) => Some(Expectation {
-                name: Some(declared.name),
-                decision: Decision::Refused(Refusal::UnknownHost),
-                query: String::new(),
-                seen: Distribution::certain(Outcome::from(refusal)),
-            }),
+            Instead::Refusal(refusal) => Some(refused(Some(declared.name), Outcome::from(refusal))),
             Instead::Spelled(spell) => Some(decided(&spell(request)?, Some(declared.name))),
         })
         .collect();
@@ -71,11 +78,15 @@ pub fn difference<S: Subject>(
     subject: &S,
     live: Option<Running<'_, S>>,
     made: &Made<S::Config>,
-    request: &Request,
+    call: &Call,
     tally: &mut Tally,
 ) -> anyhow::Result<Option<String>> {
-    let ir = &made.ir;
-    let expectations = expectations(subject, ir, request);
+    let (ir, request) = (&*call.in_its_world(&made.ir), &call.request);
+    let told = || match &call.direct {
+        Some(direct) => format!("{request:?}\n  directly: {direct:?}"),
+        None => format!("{request:?}"),
+    };
+    let expectations = expectations(subject, ir, call);
     let Some(reference) = expectations.first() else { return Ok(None) };
     let lacks = missing(&requires(ir, request, &reference.decision), &subject.capabilities());
     let mut passed = |name: Option<&'static str>| {
@@ -83,8 +94,8 @@ pub fn difference<S: Subject>(
             tally.count(&format!("declared: {name}"));
         }
     };
-    if let Some(simulator) = subject.simulator(ir, &made.config) {
-        let simulated = seen(request, &simulator.decide(request));
+    if let Some(simulated) = subject.simulate(&made.ir, &made.config, call) {
+        let simulated = seen(request, &simulated);
         // What is declared of the running proxy alone does not show in a simulator.
         match expectations.iter().find(|e| e.seen == simulated) {
             Some(fits) => {
@@ -95,7 +106,8 @@ pub fn difference<S: Subject>(
             None if lacks.is_some() && never_more(&simulated, &reference.seen) => {}
             None => {
                 return Ok(Some(format!(
-                    "{request:?}\n  the reference decides {}\n  the simulator decides {simulated}",
+                    "{}\n  the reference decides {}\n  the simulator decides {simulated}",
+                    told(),
                     reference.seen
                 )));
             }
@@ -110,12 +122,12 @@ pub fn difference<S: Subject>(
     let counting = live.counting(&request.payload);
     let first = times(counting, &reference.decision, classes(ir, &reference.seen).len());
     let first = if lacks.is_some() { 1 } else { first };
-    let mut observations = observe(live, ir, request, reference, first, lacks.is_some(), tally)?;
+    let mut observations = observe(live, &made.ir, call, reference, first, lacks.is_some(), tally)?;
     let mut reasons = Vec::new();
     for expected in &expectations {
         let mut verdict = fits(ir, request, expected, counting, &observations);
         if let Verdict::Again(count) = verdict {
-            observations = observe(live, ir, request, reference, count, false, tally)?;
+            observations = observe(live, &made.ir, call, reference, count, false, tally)?;
             tally.count("counted again");
             verdict = fits(ir, request, expected, counting, &observations);
         }
@@ -143,7 +155,8 @@ pub fn difference<S: Subject>(
         }
     }
     Ok(Some(format!(
-        "{request:?}\n  the reference decides {}\n  {}: {}",
+        "{}\n  the reference decides {}\n  {}: {}",
+        told(),
         reference.seen,
         subject.name(),
         reasons.first().map_or("", String::as_str)
@@ -153,7 +166,7 @@ pub fn difference<S: Subject>(
 fn observe<S: Subject>(
     live: &mut (dyn LiveProxy<Subject = S> + '_),
     ir: &Ir,
-    request: &Request,
+    call: &Call,
     reference: &Expectation,
     times: u64,
     lacks: bool,
@@ -169,7 +182,7 @@ fn observe<S: Subject>(
         150
     };
     tally.add("requests sent", times);
-    live.observe(ir, request, times, Duration::from_millis(patience))
+    live.observe(ir, call, times, Duration::from_millis(patience))
 }
 
 enum Verdict {

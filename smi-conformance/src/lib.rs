@@ -14,6 +14,8 @@
 //! assert_eq!(tally.differences, [] as [String; 0]);
 //! ```
 
+pub mod around;
+pub mod call;
 pub mod campaign;
 pub mod case;
 pub mod compare;

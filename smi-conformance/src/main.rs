@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use smi_conformance::campaign::{self, Plan};
 use smi_conformance::case::{self, Case};
-use smi_conformance::envoy::{self, EnvoyNode, LiveEnvoyNode};
+use smi_conformance::envoy::{self, EnvoyNode, EnvoySidecars, LiveEnvoyNode, LiveEnvoySidecars};
 use smi_conformance::requests::Attempt;
 use smi_conformance::subject::{LiveProxy, Subject};
 use smi_conformance::suite;
@@ -24,6 +24,8 @@ enum Backend {
 enum Shape {
     /// One proxy per node, which knows callers by address.
     Node,
+    /// Envoy: one proxy per pod, which knows callers by certificate.
+    Sidecar,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,11 +85,17 @@ fn main() -> anyhow::Result<()> {
     if cli.backend == Backend::Traefik && cli.delivery != Delivery::Static {
         bail!("Traefik has no control plane: `--delivery static` is all there is");
     }
+    if cli.backend == Backend::Traefik && cli.shape == Shape::Sidecar {
+        bail!("Traefik is rendered for nodes: `--shape node` is all there is");
+    }
     let start = Instant::now();
     let mut tally = Tally::default();
     let name = match (cli.backend, cli.live) {
         (Backend::Traefik, false) => simulated(&cli, &TraefikNode::default(), &mut tally)?,
-        (Backend::Envoy, false) => simulated(&cli, &EnvoyNode::default(), &mut tally)?,
+        (Backend::Envoy, false) => match cli.shape {
+            Shape::Node => simulated(&cli, &EnvoyNode::default(), &mut tally)?,
+            Shape::Sidecar => simulated(&cli, &EnvoySidecars::default(), &mut tally)?,
+        },
         (Backend::Traefik, true) => {
             let binary = binary(cli.traefik.as_ref(), "traefik", "SMI_TRAEFIK")?;
             live(&cli, &mut LiveTraefik::start(&binary)?, &mut tally)?
@@ -99,7 +107,10 @@ fn main() -> anyhow::Result<()> {
                 Delivery::Ads => envoy::Delivery::Delta,
                 Delivery::AdsSotw => envoy::Delivery::StateOfTheWorld,
             };
-            live(&cli, &mut LiveEnvoyNode::new(&binary, delivery)?, &mut tally)?
+            match cli.shape {
+                Shape::Node => live(&cli, &mut LiveEnvoyNode::new(&binary, delivery)?, &mut tally)?,
+                Shape::Sidecar => live(&cli, &mut LiveEnvoySidecars::new(&binary, delivery)?, &mut tally)?,
+            }
         }
     };
     report(&cli, &name, start.elapsed().as_secs(), &tally)
@@ -147,8 +158,11 @@ fn report(cli: &Cli, name: &str, seconds: u64, tally: &Tally) -> anyhow::Result<
     }
     println!("{:<40} {:>9} {:>14}", "attempts to get past the policy", "count", "to be refused");
     let mut attempts = 0;
-    for attempt in Attempt::ALL {
+    for attempt in Attempt::all() {
         let count = tally.get(&format!("attempt: {}", attempt.name()));
+        if count == 0 {
+            continue;
+        }
         attempts += count;
         let refused = tally.get(&format!("attempt: {}, to be refused", attempt.name()));
         println!("{:<40} {count:>9} {refused:>14}", attempt.name());

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::bail;
-use smi_core::eval::{Caller, Payload, Request};
+use smi_core::eval::{Caller, Payload};
 use smi_core::hub::names::{Namespaced, Port, Transport};
 use smi_core::ir::{Ir, ListenerKey};
 
+use crate::call::Call;
 use crate::loopback::Network;
 use crate::loopback::client::{self, Client};
 use crate::observe::Observation;
@@ -23,17 +24,36 @@ pub fn ask(
     client: &mut Client,
     network: &Network,
     ir: &Ir,
-    request: &Request,
+    call: &Call,
     times: u64,
     patience: Duration,
 ) -> anyhow::Result<Vec<Observation>> {
-    let Caller::Address(caller) = request.caller else { bail!("callers of node proxies have addresses") };
+    let Caller::Address(caller) = call.request.caller else {
+        bail!("callers of node proxies have addresses")
+    };
+    let proxy = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    ask_at((caller, proxy), client, network, ir, &call.request.payload, times, patience)
+}
+
+/// Sends what a caller at the one address asks to the listeners of the proxy at the other.
+///
+/// # Errors
+/// When the proxy gives no answer.
+pub(crate) fn ask_at(
+    (caller, proxy): (IpAddr, IpAddr),
+    client: &mut Client,
+    network: &Network,
+    ir: &Ir,
+    payload: &Payload,
+    times: u64,
+    patience: Duration,
+) -> anyhow::Result<Vec<Observation>> {
     let at = |key: ListenerKey| {
         let listen = ir.listeners.entries.get(&key)?;
-        Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.get()))
+        Some(SocketAddr::new(proxy, listen.get()))
     };
     let nothing = |observation: Observation| Ok((0..times).map(|_| observation.clone()).collect());
-    match &request.payload {
+    match payload {
         Payload::Http(http) => match at(ListenerKey::Http(http.port)) {
             Some(to) => (0..times).map(|_| client.http(caller, to, http)).collect(),
             None => nothing(Observation::Status(404)),

@@ -64,7 +64,7 @@ impl Class {
             (Observation::Status(403), _) => self.outcomes.contains(&Outcome::Forbidden),
             (Observation::Status(404), _) => self.outcomes.contains(&Outcome::NotFound),
             (Observation::Status(503), _)
-            | (Observation::Closed, Payload::Tcp { .. })
+            | (Observation::Closed, Payload::Http(_) | Payload::Tcp { .. })
             | (Observation::Silence, Payload::Udp { .. }) => self.outcomes.contains(&Outcome::Unavailable),
             (
                 Observation::Status(_) | Observation::Closed | Observation::Silence | Observation::Tunnel(_),

@@ -9,6 +9,7 @@ use smi_core::eval::{Caller, Decision, HttpRequest, Outcome, Payload, Request, e
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{Ir, Protocol};
 
+use crate::call::Way;
 use crate::random::Random;
 
 pub(crate) const TARGETS: &[&str] = &[
@@ -84,11 +85,15 @@ pub enum Attempt {
     HostVariants,
     /// An offer to switch to HTTP/2, and what is asked then is asked past the proxy.
     Smuggling,
+    /// To the pod itself, in some way.
+    Direct(Way),
+    /// To the pod itself, with the certificate of another pod.
+    AnothersCertificate,
 }
 
 impl Attempt {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
+    /// Disguises of a request, which any proxy may be asked.
+    pub const DISGUISES: [Self; 7] = [
         Self::ForgedAddress,
         Self::DotSegments,
         Self::EncodedSlashes,
@@ -97,6 +102,11 @@ impl Attempt {
         Self::HostVariants,
         Self::Smuggling,
     ];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::DISGUISES.into_iter().chain(Way::ALL.map(Self::Direct)).chain([Self::AnothersCertificate])
+    }
 
     /// In a few words.
     #[must_use]
@@ -109,6 +119,16 @@ impl Attempt {
             Self::RepeatedHeaders => "repeated headers",
             Self::HostVariants => "host variants",
             Self::Smuggling => "h2c smuggling",
+            Self::Direct(Way::Certificate) => "direct, around the split",
+            Self::Direct(Way::Clear) => "direct, in clear",
+            Self::Direct(Way::NoCertificate) => "direct, without certificate",
+            Self::Direct(Way::OtherAuthority) => "direct, forged by another authority",
+            Self::Direct(Way::OtherDomain) => "direct, of another trust domain",
+            Self::Direct(Way::SignedByItself) => "direct, forged by a certificate",
+            Self::Direct(Way::NoProtocol) => "direct, without ALPN",
+            Self::Direct(Way::OtherPort) => "direct, SNI of another port",
+            Self::Direct(Way::NoName) => "direct, without SNI",
+            Self::AnothersCertificate => "direct, another's certificate",
         }
     }
 }
@@ -119,7 +139,7 @@ pub fn request(random: &mut Random, ir: &Ir) -> (Request, Option<Attempt>) {
     if !matches!(plain.payload, Payload::Http(_)) || !random.chance(40) {
         return (plain, None);
     }
-    let attempt = *random.pick(&Attempt::ALL);
+    let attempt = *random.pick(&Attempt::DISGUISES);
     (disguise(random, ir, plain, attempt), Some(attempt))
 }
 
@@ -264,6 +284,7 @@ fn disguise(random: &mut Random, ir: &Ir, mut request: Request, attempt: Attempt
                 _ => format!(".{}", http.host),
             };
         }
+        Attempt::Direct(_) | Attempt::AnothersCertificate => {}
         Attempt::Smuggling => {
             let mut more = vec![
                 ("Connection", "Upgrade, HTTP2-Settings"),

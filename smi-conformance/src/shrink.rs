@@ -6,6 +6,7 @@
 use serde_json::Value;
 use smi_core::eval::{Payload, Request};
 
+use crate::call::Call;
 use crate::world::World;
 
 /// Trials at most.
@@ -16,20 +17,20 @@ const TRIALS: usize = 600;
 pub struct Shrunk {
     /// The world.
     pub world: World,
-    /// The request.
-    pub request: Request,
+    /// The call.
+    pub call: Call,
     /// How many smaller ones were tried.
     pub trials: usize,
 }
 
 /// Shrinks as long as it differs.
-pub fn shrink(world: World, request: Request, mut differs: impl FnMut(&World, &Request) -> bool) -> Shrunk {
-    let mut best = Shrunk { world, request, trials: 0 };
-    let mut smaller = |best: &mut Shrunk, world: World, request: Request| {
+pub fn shrink(world: World, call: Call, mut differs: impl FnMut(&World, &Call) -> bool) -> Shrunk {
+    let mut best = Shrunk { world, call, trials: 0 };
+    let mut smaller = |best: &mut Shrunk, world: World, call: Call| {
         best.trials += 1;
-        let so = best.trials <= TRIALS && differs(&world, &request);
+        let so = best.trials <= TRIALS && differs(&world, &call);
         if so {
-            (best.world, best.request) = (world, request);
+            (best.world, best.call) = (world, call);
         }
         so
     };
@@ -40,23 +41,24 @@ pub fn shrink(world: World, request: Request, mut differs: impl FnMut(&World, &R
             let start = end.saturating_sub(size);
             let mut world = best.world.clone();
             world.documents.drain(start..end);
-            let request = best.request.clone();
-            smaller(&mut best, world, request);
+            let call = best.call.clone();
+            smaller(&mut best, world, call);
             end = start;
         }
         size /= 2;
     }
-    for request in plainer(&best.request) {
+    for request in plainer(&best.call.request) {
         let world = best.world.clone();
-        smaller(&mut best, world, request);
+        let call = Call { request, direct: best.call.direct.clone() };
+        smaller(&mut best, world, call);
     }
     for document in (0..best.world.documents.len()).rev() {
         let places = places(&best.world.documents[document]);
         for pointer in places.into_iter().rev() {
             let mut world = best.world.clone();
             if remove(&mut world.documents[document], &pointer) {
-                let request = best.request.clone();
-                smaller(&mut best, world, request);
+                let call = best.call.clone();
+                smaller(&mut best, world, call);
             }
         }
     }
@@ -134,7 +136,7 @@ mod tests {
         let ir = crate::campaign::compiled(&world, None);
         let (request, _) = requests::request(&mut random, &ir);
         // Pretend that a proxy cannot stand two addresses in one slice, and a TrafficTarget.
-        let differs = |world: &World, _: &Request| {
+        let differs = |world: &World, _: &Call| {
             world.documents.iter().any(|d| d["kind"] == "TrafficTarget")
                 && world
                     .documents
@@ -142,7 +144,7 @@ mod tests {
                     .filter(|d| d["kind"] == "Pod")
                     .any(|d| d["spec"]["containers"][0]["ports"][1].is_object())
         };
-        let least = shrink(world, request, differs);
+        let least = shrink(world, request.into(), differs);
         assert_eq!(least.world.documents.len(), 2, "{}", least.world.text());
         assert!(least.world.text().len() < 350, "{}", least.world.text());
     }

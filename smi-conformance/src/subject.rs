@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use smi_core::backend::{Capabilities, Feature};
 use smi_core::compile::PortRanges;
-use smi_core::eval::{Decide, Distribution, Outcome, Payload, Request};
+use smi_core::eval::{Caller, Decision, Distribution, Outcome, Payload, Request, eval};
 use smi_core::ir::Ir;
 
-use crate::loopback::Network;
+use crate::call::Call;
+use crate::loopback::{NOBODY, Network};
 use crate::observe::Observation;
 
 /// A backend in one place: which proxies, and how they get their configuration.
@@ -35,8 +36,33 @@ pub trait Subject {
     /// When what it rendered does not pass the backend's own checks.
     fn render(&self, ir: &Ir) -> anyhow::Result<Self::Config>;
 
-    /// What decides on the rendered configuration without a proxy, if there is such a thing.
-    fn simulator<'a>(&'a self, ir: &'a Ir, config: &'a Self::Config) -> Option<Box<dyn Decide + 'a>>;
+    /// What the rendered configuration decides without a proxy, if there is a simulator.
+    fn simulate(&self, ir: &Ir, config: &Self::Config, call: &Call) -> Option<Distribution>;
+
+    /// What the reference decides where proxies of this shape are asked.
+    fn reference(&self, ir: &Ir, request: &Request) -> Decision {
+        eval(ir, request)
+    }
+
+    /// The calls by which a caller asks for this where there are proxies of this shape. As it stands: one, by address, through the proxy
+    /// of the node, which is all that it knows of anybody.
+    fn calls(&self, ir: &Ir, call: &Call) -> Vec<Call> {
+        if call.direct.is_some() {
+            return Vec::new();
+        }
+        let address = match &call.request.caller {
+            Caller::Address(address) => Some(*address),
+            Caller::Pod(pod) => ir.pods.get(pod).and_then(|p| p.addresses.first().copied()),
+            Caller::Identity(_) | Caller::Nobody => None,
+        };
+        let caller = Caller::Address(address.unwrap_or(NOBODY));
+        vec![Request { caller, payload: call.request.payload.clone() }.into()]
+    }
+
+    /// Whether pods have proxies of their own, which somebody may try to call by himself.
+    fn at_pods(&self) -> bool {
+        false
+    }
 }
 
 /// A running proxy.
@@ -53,11 +79,6 @@ pub trait LiveProxy {
     /// Where pods and callers live.
     fn network(&mut self) -> &mut Network;
 
-    /// The request as it is asked on this machine, of an IR as it was written. As it stands: callers by address.
-    fn caller(&mut self, ir: &Ir, request: &Request) -> Request {
-        self.network().relocate_request(ir, request)
-    }
-
     /// How it takes turns between the legs of a split.
     fn counting(&self, payload: &Payload) -> Counting;
 
@@ -67,14 +88,14 @@ pub trait LiveProxy {
     /// When the proxy finds a fault in it, or does not take it in time.
     fn load(&mut self, ir: &Ir, config: &<Self::Subject as Subject>::Config) -> anyhow::Result<()>;
 
-    /// Sends a request so many times and tells what came back; silence is waited for so long.
+    /// Makes a call so many times and tells what came back; silence is waited for so long.
     ///
     /// # Errors
     /// When the proxy cannot be asked.
     fn observe(
         &mut self,
         ir: &Ir,
-        request: &Request,
+        call: &Call,
         times: u64,
         patience: Duration,
     ) -> anyhow::Result<Vec<Observation>>;

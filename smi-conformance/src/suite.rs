@@ -5,8 +5,7 @@
 
 use smi_core::backend::Feature;
 use smi_core::compile::compile;
-use smi_core::eval::{Caller, Request, eval};
-use smi_core::ir::Ir;
+use smi_core::eval::eval;
 use smi_core::load::{Input, Limits, load};
 
 use crate::campaign::{again, make, moved};
@@ -43,39 +42,32 @@ pub fn run<S: Subject>(
         };
         for expected in &case.requests {
             tally.count("golden requests");
-            let decision = eval(&ir, &expected.request);
-            let decided = decision.distribution().to_string();
+            let decided = expected.call.decide(&ir).to_string();
             if decided != expected.decision {
                 tally.differences.push(format!("{}: {}\n  decided {decided}", case.name, expected.line));
                 continue;
             }
-            let asked = by_address(&ir, &expected.request);
-            let here = moved(&mut live, &ir, &asked);
+            let request = &expected.call.request;
             // The pods of the network speak HTTP/1.1 in clear; what is meant for others is held to the simulator alone.
-            let spoken = requires(&ir, &expected.request, &decision);
+            let spoken = requires(&ir, request, &eval(&ir, request));
             let plain = [Feature::H2cUpstream, Feature::HttpsUpstream].iter().all(|f| !spoken.contains(f));
             if !plain && live.is_some() {
                 tally.count("golden, simulated only");
             }
-            let running = if plain { again(&mut live) } else { None };
-            if let Some(found) = difference(subject, running, &made, &here, tally)? {
-                tally.differences.push(format!("{}: {}\n  {found}", case.name, expected.line));
+            let calls = subject.calls(&ir, &expected.call);
+            if calls.is_empty() {
+                tally.count("golden, not of this shape");
+            }
+            for call in calls {
+                let here = moved(&mut live, &call);
+                let running = if plain { again(&mut live) } else { None };
+                if let Some(found) = difference(subject, running, &made, &here, tally)? {
+                    tally.differences.push(format!("{}: {}\n  {found}", case.name, expected.line));
+                }
             }
         }
     }
     Ok(())
-}
-
-/// A pod as caller by its address, which is how a proxy may know it.
-fn by_address(ir: &Ir, request: &Request) -> Request {
-    let caller = match &request.caller {
-        Caller::Pod(pod) => {
-            let address = ir.pods.get(pod).and_then(|p| p.addresses.first().copied());
-            address.map_or(Caller::Nobody, Caller::Address)
-        }
-        other @ (Caller::Address(_) | Caller::Identity(_) | Caller::Nobody) => other.clone(),
-    };
-    Request { caller, payload: request.payload.clone() }
 }
 
 /// Runs cases on a running proxy.

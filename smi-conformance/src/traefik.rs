@@ -14,6 +14,7 @@ use smi_core::ir::{EncodedSlashes, Ir, ListenerKey};
 use smi_traefik::sim::Simulator;
 use smi_traefik::{Provider, Traefik, TraefikConfig, TraefikOptions};
 
+use crate::call::Call;
 use crate::loopback::client::{self, Client};
 use crate::loopback::{Network, port};
 use crate::node::{LISTENERS, ask};
@@ -125,8 +126,8 @@ impl Subject for TraefikNode {
         Ok(Traefik { options: self.options.clone() }.render(ir, &ProxyTarget::Node).output)
     }
 
-    fn simulator<'a>(&'a self, ir: &'a Ir, config: &'a TraefikConfig) -> Option<Box<dyn Decide + 'a>> {
-        Some(Box::new(Simulator::new(config, ir)))
+    fn simulate(&self, ir: &Ir, config: &TraefikConfig, call: &Call) -> Option<Distribution> {
+        Some(Simulator::new(config, ir).decide(&call.request))
     }
 }
 
@@ -281,11 +282,11 @@ impl LiveProxy for LiveTraefik {
     fn observe(
         &mut self,
         ir: &Ir,
-        request: &Request,
+        call: &Call,
         times: u64,
         patience: Duration,
     ) -> anyhow::Result<Vec<Observation>> {
-        ask(&mut self.client, &self.network, ir, request, times, patience)
+        ask(&mut self.client, &self.network, ir, call, times, patience)
     }
 }
 

@@ -117,7 +117,7 @@ fn s15_weights_are_exact_from_a_fresh_start() {
         let config = live.subject().render(&ir).unwrap();
         live.load(&ir, &config).unwrap();
         let request = case::request_of("GET root.a.mesh:80 / from 10.0.0.1").unwrap();
-        let request = live.caller(&written, &request);
+        let call = live.network().relocate_call(&request.into());
         let times = u64::try_from(weights.iter().sum::<usize>()).unwrap();
         let mut counts = [0, 0, 0];
         let pods: Vec<_> = (0..3)
@@ -127,7 +127,7 @@ fn s15_weights_are_exact_from_a_fresh_start() {
                 pool.endpoints[0].socket()
             })
             .collect();
-        for observation in live.observe(&ir, &request, times, Duration::from_secs(3)).unwrap() {
+        for observation in live.observe(&ir, &call, times, Duration::from_secs(3)).unwrap() {
             let Observation::Served(at, _) = observation else { panic!("{observation:?}") };
             counts[pods.iter().position(|p| *p == at).unwrap()] += 1;
         }

@@ -70,7 +70,7 @@ impl Mesh {
     }
 
     fn observe(&mut self, request: &Request) -> Seen {
-        seen(self.live.observe(&self.ir, request, 1, WAIT).unwrap().remove(0))
+        seen(self.live.observe(&self.ir, &request.clone().into(), 1, WAIT).unwrap().remove(0))
     }
 
     fn get(&mut self, caller: &str, url: &str) -> Seen {

@@ -139,6 +139,7 @@ impl Backend for Envoy {
                 Feature::InFlightLimit,
                 Feature::CircuitBreaker,
                 Feature::KeepEncodedSlashes,
+                Feature::SharedAddress,
             ]),
             ProxyTarget::Sidecar(_) => BTreeSet::from([
                 Feature::Http,

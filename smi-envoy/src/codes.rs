@@ -16,7 +16,7 @@ macro_rules! codes {
 codes! {
     NO_POD = "SMI1101" "envoy-no-pod" Error "S28",
         "the sidecar's pod is not known",
-        "## What it checks\nThe pod whose sidecar is rendered is among the objects, and has an address.\n\n## Why it matters\nA sidecar proves its pod's identity and is bound to its address. Without them the configuration has no listeners, so nothing is served and nothing is opened.\n\n## Example\n`smi render --backend envoy --target sidecar/shop/cart-0`, and there is no Pod `cart-0` in `shop`.\n\n## Fix\nName a Pod that is running; a Deployment's template has no address.";
+        "## What it checks\nThe pod whose sidecar is rendered is among the objects, and has an address that no other pod has.\n\n## Why it matters\nA sidecar proves its pod's identity and is bound to its address. Without them the configuration has no listeners, so nothing is served and nothing is opened.\n\n## Example\n`smi render --backend envoy --target sidecar/shop/cart-0`, and there is no Pod `cart-0` in `shop`.\n\n## Fix\nName a Pod that is running; a Deployment's template has no address, and pods on the host network share theirs.";
     NOT_RENDERED = "SMI1102" "envoy-listener-missing" Warning "S37",
         "a service port has no listener and is not served",
         "## What it checks\nEvery service port has an entry in the port table.\n\n## Why it matters\nWithout a listen port there is no listener.\n\n## Example\nThe range of ports is exhausted.\n\n## Fix\nGive the compiler a larger range.";

@@ -1,24 +1,39 @@
 //! The rendered configuration, read as Envoy reads it, decides as the reference does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use smi_core::backend::{Backend, ProxyTarget};
+use smi_core::cluster::PodId;
 use smi_core::compile::{CompileOptions, MeshMode, compile};
-use smi_core::eval::{Caller, Decide, Distribution, HttpRequest, Outcome, Payload, Request, eval};
+use smi_core::eval::{
+    Caller, Decide, Decision, Distribution, HttpRequest, Outcome, Payload, Request, Share, eval,
+    eval_in_sidecar,
+};
 use smi_core::ir::{Ir, Protocol};
 use smi_core::load::{Input, Limits, load};
 use smi_core::testing::{request, world};
-use smi_envoy::sim::Simulator;
+use smi_envoy::sim::{Sidecars, Simulator};
 use smi_envoy::{Envoy, EnvoyConfig};
 
-fn rendered(text: &str, mode: MeshMode) -> (Ir, EnvoyConfig) {
+fn compiled(text: &str, mode: MeshMode) -> Ir {
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
     let mut options = CompileOptions::default();
     options.mode = mode;
-    let ir = compile(&world.hub, &world.cluster, &options).ir;
+    options.allow_probes = true;
+    compile(&world.hub, &world.cluster, &options).ir
+}
+
+fn rendered(text: &str, mode: MeshMode) -> (Ir, EnvoyConfig) {
+    let ir = compiled(text, mode);
     let config = Envoy::default().render(&ir, &ProxyTarget::Node).output;
     (ir, config)
+}
+
+/// The configurations of the sidecars of all pods.
+fn sidecars(ir: &Ir) -> BTreeMap<PodId, EnvoyConfig> {
+    let one = |pod: &PodId| Envoy::default().render(ir, &ProxyTarget::Sidecar(pod.clone())).output;
+    ir.pods.keys().map(|pod| (pod.clone(), one(pod))).collect()
 }
 
 /// What can be told apart from outside: a connection that is closed looks the same whatever closed it.
@@ -84,6 +99,76 @@ fn simulated_decisions_are_the_references() {
     }
 }
 
+/// Whether a request may meet pods that share an address: they have no sidecars, so what goes to them fails, granted or not.
+fn meets_shared_addresses(ir: &Ir, decision: &Decision) -> bool {
+    let Decision::Routed(routed) = decision else { return false };
+    let pools = routed.legs.iter().filter_map(|leg| ir.pools.get(&leg.pool));
+    pools.flat_map(|p| p.ready()).any(|endpoint| !ir.has_own_address(endpoint))
+}
+
+/// What a sidecar decides on a request of its pod's application, and what it has to.
+fn check(
+    ir: &Ir,
+    simulator: &Sidecars<'_>,
+    request: &Request,
+) -> Option<(Request, Distribution, Distribution)> {
+    let Caller::Address(address) = &request.caller else { return None };
+    let pod = ir.callers.get(address)?;
+    let request = Request { caller: Caller::Pod(pod.clone()), payload: request.payload.clone() };
+    let simulated = seen(&request, &simulator.decide(&request));
+    let decision = eval_in_sidecar(ir, &request, &ir.pods.get(pod)?.workload.namespace);
+    let expected = seen(&request, &decision.distribution());
+    // No sidecar has a certificate to show or see over UDP, which is therefore closed.
+    let narrower = matches!(request.payload, Payload::Udp { .. }) || meets_shared_addresses(ir, &decision);
+    let never_more = |(outcome, share): (&Outcome, Share)| {
+        !matches!(outcome, Outcome::Served(..)) || share.as_f64() <= expected.share(outcome).as_f64()
+    };
+    let expected = if narrower && simulated.iter().all(never_more) { simulated.clone() } else { expected };
+    Some((request, simulated, expected))
+}
+
+#[test]
+fn simulated_sidecars_decide_as_the_reference() {
+    for mode in [MeshMode::Enforce, MeshMode::Permissive] {
+        let ir = compiled(include_str!("world.yaml"), mode);
+        let configs = sidecars(&ir);
+        let simulator = Sidecars::new(&configs, &ir);
+        let mut outcomes = BTreeSet::new();
+        for request in requests(&ir).iter().flat_map(called_by_cluster_names) {
+            let Some((request, simulated, expected)) = check(&ir, &simulator, &request) else { continue };
+            outcomes.extend(expected.iter().map(|(o, _)| o.clone()));
+            assert_eq!(simulated, expected, "{request:?}");
+        }
+        assert!(outcomes.len() >= 6, "the world is too plain: {outcomes:?}");
+    }
+}
+
+#[test]
+fn pods_that_share_an_address_have_no_sidecar() {
+    let text = include_str!("world.yaml").replace("127.0.10.3", "127.0.10.1");
+    let ir = compiled(&text, MeshMode::Permissive);
+    let shared: Vec<&PodId> =
+        ir.pods.iter().filter(|(_, p)| !ir.callers.contains_key(&p.addresses[0])).map(|(id, _)| id).collect();
+    assert_eq!(shared.len(), 2);
+    for (pod, config) in sidecars(&ir) {
+        assert_eq!(config.resources.listeners.is_empty(), shared.contains(&&pod), "{pod:?}");
+    }
+}
+
+/// The request, and the same by the names that a cluster has for the service.
+fn called_by_cluster_names(request: &Request) -> Vec<Request> {
+    let Payload::Http(http) = &request.payload else { return vec![request.clone()] };
+    let long = http.host.trim_end_matches(".MESH.:80");
+    let bare = long.split('.').next().unwrap_or_default();
+    let more = ["", ".svc", ".svc.cluster.local", ".cluster.local", ".svc.other"];
+    let names = more.map(|more| format!("{long}{more}")).into_iter().chain([bare.to_owned()]);
+    let named = |host: String| {
+        let payload = Payload::Http(HttpRequest { host, ..http.clone() });
+        Request { caller: request.caller.clone(), payload }
+    };
+    [http.host.clone()].into_iter().chain(names).map(named).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
@@ -99,6 +184,22 @@ proptest! {
         for request in &requests {
             let expected = seen(request, &eval(&ir, request).distribution());
             prop_assert_eq!(seen(request, &simulator.decide(request)), expected, "{:?}\n{}", request, text);
+        }
+    }
+
+    #[test]
+    fn simulated_sidecars_decide_as_the_reference_on_random_worlds(
+        text in world(),
+        requests in proptest::collection::vec(request(), 1..30),
+        permissive in any::<bool>(),
+    ) {
+        let mode = if permissive { MeshMode::Permissive } else { MeshMode::Enforce };
+        let ir = compiled(&text, mode);
+        let configs = sidecars(&ir);
+        let simulator = Sidecars::new(&configs, &ir);
+        for request in requests.iter().flat_map(called_by_cluster_names) {
+            let Some((request, simulated, expected)) = check(&ir, &simulator, &request) else { continue };
+            prop_assert_eq!(simulated, expected, "{:?}\n{}", request, text);
         }
     }
 }

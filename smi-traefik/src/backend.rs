@@ -91,6 +91,7 @@ impl Backend for Traefik {
                 Feature::RateLimit,
                 Feature::InFlightLimit,
                 Feature::KeepEncodedSlashes,
+                Feature::SharedAddress,
             ]),
             identity: IdentityKnowledge::Address,
             access: AdditiveAccess::FirstMatch,

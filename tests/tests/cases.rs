@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use smi_conformance::case::Case;
-use smi_conformance::envoy::EnvoyNode;
+use smi_conformance::envoy::{EnvoyNode, EnvoySidecars};
 use smi_conformance::suite;
 use smi_conformance::tally::Tally;
 use smi_conformance::traefik::TraefikNode;
@@ -31,6 +31,7 @@ fn cases() {
         let cases = std::slice::from_ref(&case);
         suite::run(cases, &TraefikNode::default(), None, &mut tally).unwrap();
         suite::run(cases, &EnvoyNode::default(), None, &mut tally).unwrap();
+        suite::run(cases, &EnvoySidecars::default(), None, &mut tally).unwrap();
         faults.borrow_mut().append(&mut tally.differences);
     });
     let faults = faults.into_inner();

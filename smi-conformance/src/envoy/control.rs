@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use smi_envoy::Resources;
-use smi_xds::{ByNodeId, Resource, Server, ServerOptions, Snapshot, Store, linked, node};
+use smi_xds::{ByNodeId, Resource, Server, ServerOptions, Snapshot, Store, linked};
 use tokio::sync::watch;
 
 const WAIT: Duration = Duration::from_secs(20);
 
 /// Versions of a type, added up as the server does.
-type Sums = BTreeMap<String, (usize, u128)>;
+pub(super) type Sums = BTreeMap<String, (usize, u128)>;
 
 /// A running ADS server.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Control {
     // Before the runtime, so that the server ends first.
     _stop: watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
@@ -44,42 +44,41 @@ impl Control {
         Ok(Self { _stop: stop, _runtime: runtime, store, server, port })
     }
 
-    /// Publishes what node proxies should have. What [`Control::wait`] waits for.
+    /// Publishes what the proxies of a group should have: what [`Control::wait`] waits for.
     #[must_use]
-    pub fn publish(&self, resources: &Resources) -> Sums {
-        let all = resources.iter().map(|r| {
-            let origins = r.origins.iter().map(|o| format!("{} {}", o.object, o.path()));
-            Resource::new(r.kind.type_url().as_str(), r.name.as_str(), &r.encoded).with_origins(origins)
-        });
-        let snapshot = Snapshot::new(linked(all));
+    pub(super) fn publish(&self, group: &str, resources: impl IntoIterator<Item = Resource>) -> Sums {
+        let snapshot = Snapshot::new(linked(resources));
         let mut sums = Sums::new();
         for resource in snapshot.iter() {
             let sum = sums.entry(resource.type_url().to_string()).or_default();
             sum.0 += 1;
             sum.1 = sum.1.wrapping_add(number(&resource.version().to_string()));
         }
-        self.store.set(node::NODES, snapshot);
+        self.store.set(group, snapshot);
         sums
     }
 
-    /// Waits until the one client has accepted all of it and nothing else.
+    /// Waits until the one client of each group has accepted all of it and nothing else.
     ///
     /// # Errors
-    /// When it refuses something, or takes too long.
-    pub fn wait(&self, wanted: &Sums) -> anyhow::Result<()> {
+    /// When one refuses something, or takes too long.
+    pub(super) fn wait(&self, wanted: &BTreeMap<String, Sums>) -> anyhow::Result<()> {
         let start = Instant::now();
         loop {
             let clients = self.server.clients();
-            let mut have = Sums::new();
+            let mut have: BTreeMap<String, Sums> = BTreeMap::new();
             let mut current = true;
-            for topic in clients.iter().flat_map(|c| &c.topics) {
-                let (count, version) = topic.accepted;
-                if count > 0 {
-                    have.insert(topic.type_url.to_string(), (count, number(&version.to_string())));
-                }
-                current &= topic.is_settled();
-                if let Some(parked) = topic.parked.first() {
-                    bail!("Envoy refuses {}: {}", parked.name, parked.message);
+            for client in &clients {
+                let sums = have.entry(client.client.group.to_string()).or_default();
+                for topic in &client.topics {
+                    let (count, version) = topic.accepted;
+                    if count > 0 {
+                        sums.insert(topic.type_url.to_string(), (count, number(&version.to_string())));
+                    }
+                    current &= topic.is_settled();
+                    if let Some(parked) = topic.parked.first() {
+                        bail!("Envoy refuses {}: {}", parked.name, parked.message);
+                    }
                 }
             }
             if current && have == *wanted {
@@ -92,6 +91,15 @@ impl Control {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// What a proxy was rendered, as the server serves it.
+pub(super) fn resources(resources: &Resources) -> Vec<Resource> {
+    let one = |r: smi_envoy::Resource| {
+        let origins = r.origins.iter().map(|o| format!("{} {}", o.object, o.path()));
+        Resource::new(r.kind.type_url().as_str(), r.name.as_str(), &r.encoded).with_origins(origins)
+    };
+    resources.iter().map(one).collect()
 }
 
 fn number(version: &str) -> u128 {

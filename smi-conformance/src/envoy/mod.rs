@@ -1,14 +1,17 @@
 //! Envoy, in its shapes and with its ways of delivery.
 //!
-//! - `process`: a running Envoy · `control`: the server it asks · `node`: one proxy per node
+//! - `process`: a running Envoy · `control`: the server it asks · `node`: one proxy per node ·
+//!   `sidecar`: one per pod
 
 mod control;
 mod node;
 mod process;
+mod sidecar;
 
-pub use control::Control;
+pub(crate) use control::Control;
 pub use node::{Delivery, EnvoyNode, LiveEnvoyNode};
 pub use process::Process;
+pub use sidecar::{EnvoySidecars, LiveEnvoySidecars};
 
 use smi_core::eval::path::canonical_path;
 use smi_core::eval::{Distribution, Outcome, Payload, Request};

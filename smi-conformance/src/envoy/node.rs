@@ -2,6 +2,7 @@
 //!
 //! From one file: a new process for each world. From a control plane: one process that is told of each world.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,12 +10,15 @@ use std::time::Duration;
 use anyhow::ensure;
 use smi_core::backend::{Backend as _, Capabilities, ProxyTarget};
 use smi_core::compile::PortRanges;
-use smi_core::eval::{Decide, Payload, Request};
+use smi_core::eval::{Decide as _, Distribution, Payload};
 use smi_core::ir::Ir;
 use smi_envoy::sim::Simulator;
 use smi_envoy::{AdsServer, Envoy, EnvoyConfig, EnvoyOptions};
 
-use super::{Control, DECLARED, Process};
+use smi_xds::node;
+
+use super::{Control, DECLARED, Process, control};
+use crate::call::Call;
 use crate::loopback::client::Client;
 use crate::loopback::{Network, port};
 use crate::node::{LISTENERS, ask};
@@ -50,8 +54,8 @@ impl Subject for EnvoyNode {
         Ok(config)
     }
 
-    fn simulator<'a>(&'a self, ir: &'a Ir, config: &'a EnvoyConfig) -> Option<Box<dyn Decide + 'a>> {
-        Some(Box::new(Simulator::new(&config.resources, ir)))
+    fn simulate(&self, ir: &Ir, config: &EnvoyConfig, call: &Call) -> Option<Distribution> {
+        Some(Simulator::new(&config.resources, ir).decide(&call.request))
     }
 }
 
@@ -146,7 +150,9 @@ impl LiveProxy for LiveEnvoyNode {
             self.process = Some(Process::start(&self.binary, &file, admin)?);
             return Ok(());
         };
-        let wanted = control.publish(&config.resources);
+        let group = node::NODES.to_owned();
+        let wanted = control.publish(&group, control::resources(&config.resources));
+        let wanted = BTreeMap::from([(group, wanted)]);
         if self.process.is_none() {
             let mut server = AdsServer::new("127.0.0.1", control.port);
             server.state_of_the_world = self.delivery == Delivery::StateOfTheWorld;
@@ -166,11 +172,11 @@ impl LiveProxy for LiveEnvoyNode {
     fn observe(
         &mut self,
         ir: &Ir,
-        request: &Request,
+        call: &Call,
         times: u64,
         patience: Duration,
     ) -> anyhow::Result<Vec<Observation>> {
-        ask(&mut self.client, &self.network, ir, request, times, patience)
+        ask(&mut self.client, &self.network, ir, call, times, patience)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Callers.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,7 @@ impl Client {
         to: SocketAddr,
         http: &HttpRequest,
     ) -> anyhow::Result<Observation> {
-        let mut text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", http.method, http.target, http.host);
-        for (name, value) in &http.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        text.push_str("Content-Length: 0\r\n\r\n");
+        let text = request_text(http);
         let mut last = None;
         // A connection that was kept may have been closed in the meantime.
         for _ in 0..3 {
@@ -55,11 +51,7 @@ impl Client {
                     if answer.keep {
                         self.connections.insert((caller, to), reader);
                     }
-                    return Ok(match answer.pod {
-                        Some((at, _)) if answer.status == 101 => Observation::Tunnel(at),
-                        Some((at, target)) if answer.status == 200 => Observation::Served(at, Some(target)),
-                        _ => Observation::Status(answer.status),
-                    });
+                    return Ok(answer.observation());
                 }
                 Err(fault) => last = Some(fault),
             }
@@ -67,6 +59,30 @@ impl Client {
         Err(last
             .unwrap_or_else(|| anyhow::anyhow!("never asked"))
             .context(format!("no answer to {} {}", http.method, http.target)))
+    }
+}
+
+/// An HTTP request as it is sent.
+pub(crate) fn request_text(http: &HttpRequest) -> String {
+    let mut text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", http.method, http.target, http.host);
+    for (name, value) in &http.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text + "Content-Length: 0\r\n\r\n"
+}
+
+/// What comes back on a connection on which a request was sent. One that is closed without an answer is that.
+///
+/// # Errors
+/// When an answer ends halfway.
+pub(crate) fn observed(stream: impl Read, method: &str) -> anyhow::Result<Observation> {
+    let mut reader = BufReader::new(stream);
+    match reader.fill_buf() {
+        Ok([]) => Ok(Observation::Closed),
+        Ok(_) => Ok(response(&mut reader, method)?.observation()),
+        Err(fault) if is_timeout(&fault) => Ok(Observation::Silence),
+        // A reset, or the alert of a refused handshake.
+        Err(_) => Ok(Observation::Closed),
     }
 }
 
@@ -86,6 +102,14 @@ pub fn tcp(caller: IpAddr, to: SocketAddr, ask: bool) -> anyhow::Result<Observat
         // A refused connection may be closed already, which reading tells.
         let _ = stream.write_all(b"whoami\n");
     }
+    greeted(stream)
+}
+
+/// Who answers on a connection.
+///
+/// # Errors
+/// When it is no pod.
+pub(crate) fn greeted(mut stream: impl Read) -> anyhow::Result<Observation> {
     let mut text = Vec::new();
     let mut buffer = [0_u8; 64];
     loop {
@@ -174,7 +198,7 @@ fn reader(stream: TcpStream) -> anyhow::Result<BufReader<TcpStream>> {
 }
 
 /// Binds to the caller's address, then connects.
-fn connect(caller: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+pub(crate) fn connect(caller: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(caller, 0).into())?;
     socket.connect(&to.into())?;
@@ -188,7 +212,17 @@ struct Answer {
     keep: bool,
 }
 
-fn response(reader: &mut BufReader<TcpStream>, method: &str) -> anyhow::Result<Answer> {
+impl Answer {
+    fn observation(self) -> Observation {
+        match self.pod {
+            Some((at, _)) if self.status == 101 => Observation::Tunnel(at),
+            Some((at, target)) if self.status == 200 => Observation::Served(at, Some(target)),
+            _ => Observation::Status(self.status),
+        }
+    }
+}
+
+fn response(reader: &mut BufReader<impl Read>, method: &str) -> anyhow::Result<Answer> {
     let mut line = String::new();
     ensure!(reader.read_line(&mut line)? > 0, "closed");
     let status: u16 = line.split(' ').nth(1).and_then(|s| s.parse().ok()).context("no status")?;

@@ -14,9 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
-use smi_core::eval::{Caller, Payload, Request};
+use smi_core::eval::{Caller, Payload};
 use smi_core::hub::names::{Port, Transport};
 use smi_core::ir::{AllowedPorts, Ir, Protocol};
+
+use crate::call::Call;
 
 /// What answers at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +39,8 @@ pub struct Network {
     datagrams: BTreeSet<SocketAddr>,
     /// Which address stands for which, in this world.
     addresses: BTreeMap<IpAddr, IpAddr>,
+    /// Which port of TCP stands for which, in this world.
+    tcp: BTreeMap<u16, u16>,
 }
 
 impl Network {
@@ -91,23 +95,24 @@ impl Network {
         for pod in out.pods.values_mut() {
             pod.addresses = pod.addresses.iter().map(|a| self.address(*a)).collect();
         }
+        self.tcp = tcp;
         out.callers = ir.callers.iter().map(|(a, pod)| (self.address(*a), pod.clone())).collect();
         Ok(out)
     }
 
-    /// The same request on this machine. Pods and nobody become callers by address.
-    pub fn relocate_request(&mut self, ir: &Ir, request: &Request) -> Request {
-        let caller = match &request.caller {
-            Caller::Address(address) => self.address(*address),
-            Caller::Pod(pod) => {
-                let first = ir.pods.get(pod).and_then(|p| p.addresses.first().copied());
-                self.address(first.unwrap_or(NOBODY))
-            }
-            Caller::Identity(_) | Caller::Nobody => self.address(NOBODY),
-        };
-        let mut request = Request { caller: Caller::Address(caller), payload: request.payload.clone() };
+    /// The same call on this machine.
+    pub fn relocate_call(&mut self, call: &Call) -> Call {
+        let mut call = call.clone();
+        if let Caller::Address(address) = &mut call.request.caller {
+            *address = self.address(*address);
+        }
+        if let Some(direct) = &mut call.direct {
+            let port = self.tcp.get(&direct.to.port()).copied().unwrap_or(direct.to.port());
+            direct.to = SocketAddr::new(self.address(direct.to.ip()), port);
+            direct.from = self.address(direct.from);
+        }
         // What is forged must be the address of somebody here.
-        if let Payload::Http(http) = &mut request.payload {
+        if let Payload::Http(http) = &mut call.request.payload {
             for (_, value) in &mut http.headers {
                 for (there, here) in &self.addresses {
                     let there = there.to_string();
@@ -118,12 +123,12 @@ impl Network {
                 }
             }
         }
-        request
+        call
     }
 
     /// The loopback address that stands for this one.
     fn address(&mut self, there: IpAddr) -> IpAddr {
-        let next = u32::try_from(self.addresses.len()).unwrap_or(0).wrapping_add(0x7f40_0001);
+        let next = u32::try_from(self.addresses.len()).unwrap_or(0).wrapping_add(FIRST);
         *self.addresses.entry(there).or_insert(IpAddr::V4(Ipv4Addr::from(next)))
     }
 
@@ -151,8 +156,17 @@ impl Network {
     }
 }
 
+/// The first of the loopback addresses that stand for others.
+const FIRST: u32 = 0x7f40_0001;
+
+/// Which of the loopback addresses that stand for others this is.
+pub(crate) fn number(address: IpAddr) -> Option<u16> {
+    let IpAddr::V4(address) = address else { return None };
+    u16::try_from(u32::from(address).checked_sub(FIRST)?).ok()
+}
+
 /// An address of no pod, from the block for documentation.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
 
 /// What has to answer at the ports of the pools: HTTP where any service says so.
 fn kinds(ir: &Ir) -> BTreeMap<(Transport, u16), Speaks> {

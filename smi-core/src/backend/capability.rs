@@ -53,6 +53,8 @@ pub enum Feature {
     Mirror,
     /// Encoded slashes kept.
     KeepEncodedSlashes,
+    /// Pods at addresses that are not theirs alone, as on the host network.
+    SharedAddress,
 }
 
 /// How callers are known.

@@ -92,6 +92,11 @@ pub fn losses(ir: &Ir, capabilities: &Capabilities) -> Vec<Loss> {
                     );
                 }
             }
+            let pools = port.routes.iter().flat_map(|r| &r.targets).filter_map(|t| ir.pools.get(&t.pool));
+            if pools.into_iter().flat_map(|p| p.ready()).any(|e| !ir.has_own_address(e)) {
+                let message = "pods at addresses that are not theirs alone are not reached";
+                miss(Feature::SharedAddress, Effect::Narrows, &service.origin, message);
+            }
             let policy = &port.policy;
             let mut ignored = |feature, origin: Option<&Origin>, what: &str| {
                 if let Some(origin) = origin {

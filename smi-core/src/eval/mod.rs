@@ -16,6 +16,7 @@ pub use decision::{
 };
 pub use request::{Caller, HttpRequest, Payload, Request};
 
+use crate::hub::names::Namespace;
 use crate::ir::Ir;
 
 /// What is believed of pools that have no endpoints.
@@ -37,7 +38,14 @@ pub fn eval(ir: &Ir, request: &Request) -> Decision {
 /// Decides a request, with a belief about pools without endpoints.
 #[must_use]
 pub fn eval_assuming(ir: &Ir, request: &Request, assume: Assume) -> Decision {
-    outbound::decide(ir, request, assume)
+    outbound::decide(ir, request, assume, None)
+}
+
+/// Decides a request that an application sends to its own sidecar, where services have their cluster names, too (S37): of which a bare
+/// one is of `namespace`, the application's own.
+#[must_use]
+pub fn eval_in_sidecar(ir: &Ir, request: &Request, namespace: &Namespace) -> Decision {
+    outbound::decide(ir, request, Assume::Nothing, Some(namespace))
 }
 
 /// Something that decides requests: the reference, a simulator of a proxy's configuration, or a running proxy.

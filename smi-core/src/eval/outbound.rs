@@ -1,12 +1,13 @@
 //! Route, then choose a target (S13–S20, S30, S37).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::decision::{Decision, End, Leg, Refusal, Routed};
 use super::path::canonical_path;
 use super::request::{HttpRequest, Payload, Request};
 use super::{Assume, inbound};
-use crate::hub::names::{Namespaced, Port, Transport};
+use crate::hub::names::{Namespace, Namespaced, Port, Transport};
 use crate::ir::{HttpMatch, Ir, Methods, Pool, Protocol, Route, RouteCondition, Service, Target, WorkloadId};
 
 /// An HTTP request as policy sees it: canonical path, header lines without surrounding white space.
@@ -38,21 +39,29 @@ impl HttpView<'_> {
     }
 }
 
-pub(super) fn decide(ir: &Ir, request: &Request, assume: Assume) -> Decision {
+/// `own`: the namespace of the application whose sidecar is asked; none: a node proxy is asked.
+pub(super) fn decide(ir: &Ir, request: &Request, assume: Assume, own: Option<&Namespace>) -> Decision {
     match &request.payload {
-        Payload::Http(http) => decide_http(ir, request, http, assume),
+        Payload::Http(http) => decide_http(ir, request, http, assume, own),
         Payload::Tcp { service, port } => decide_opaque(ir, request, service, *port, Transport::Tcp, assume),
         Payload::Udp { service, port } => decide_opaque(ir, request, service, *port, Transport::Udp, assume),
     }
 }
 
-fn decide_http(ir: &Ir, request: &Request, http: &HttpRequest, assume: Assume) -> Decision {
+fn decide_http(
+    ir: &Ir,
+    request: &Request,
+    http: &HttpRequest,
+    assume: Assume,
+    own: Option<&Namespace>,
+) -> Decision {
     let path = match canonical_path(&http.target, ir.settings.encoded_slashes) {
         Ok(path) => path,
         Err(fault) => return Decision::Refused(Refusal::BadTarget(fault)),
     };
     let host = canonical_host(&http.host);
-    let Some((name, service)) = service_of_host(ir, &host) else {
+    let in_cluster = || own.and_then(|own| service_in_cluster(ir, &host, own));
+    let Some((name, service)) = service_of_host(ir, &host).or_else(in_cluster) else {
         return Decision::Refused(Refusal::UnknownHost);
     };
     let Some(port) = service.port(http.port, Transport::Tcp) else {
@@ -175,4 +184,27 @@ fn service_of_host<'ir>(ir: &'ir Ir, host: &str) -> Option<(Namespaced, &'ir Ser
         let name = Namespaced::new(namespace, service);
         ir.services.get(&name).map(|service| (name, service))
     })
+}
+
+/// `service` of the caller's own namespace, `service.namespace`, the same with `.svc` and the cluster's domain, or an address that is one
+/// service's alone (S37).
+fn service_in_cluster<'ir>(ir: &'ir Ir, host: &str, own: &Namespace) -> Option<(Namespaced, &'ir Service)> {
+    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        let mut having = ir.services.iter().filter(|(_, s)| s.addresses.contains(&address));
+        let (name, service) = having.next()?;
+        return having.next().is_none().then(|| (name.clone(), service));
+    }
+    let short = host.strip_suffix(&*ir.settings.cluster_domain).and_then(|rest| rest.strip_suffix('.'));
+    let (service, namespace) = match short.unwrap_or(host).split_once('.') {
+        Some((service, rest)) => match rest.strip_suffix(".svc") {
+            Some(namespace) => (service, namespace),
+            // The cluster's domain follows `.svc` only.
+            None if short.is_some() => return None,
+            None => (service, rest),
+        },
+        None if short.is_some() => return None,
+        None => (host, own.as_str()),
+    };
+    let name = Namespaced::new(namespace, service);
+    ir.services.get(&name).map(|service| (name, service))
 }

@@ -123,6 +123,14 @@ impl Ir {
         }
     }
 
+    /// Whether an endpoint of a pod is at an address that is this pod's alone; true for endpoints of no known pod.
+    #[must_use]
+    pub fn has_own_address(&self, endpoint: &Endpoint) -> bool {
+        let Some(workload) = &endpoint.workload else { return true };
+        let pod = self.callers.get(&endpoint.address).and_then(|pod| self.pods.get(pod));
+        pod.is_some_and(|pod| pod.workload == *workload)
+    }
+
     /// The addresses by which a proxy without mTLS knows a principal (S29), sorted. Empty when no pod of it is known.
     #[must_use]
     pub fn addresses_of(&self, principal: &Principal) -> Vec<IpAddr> {

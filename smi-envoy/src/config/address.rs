@@ -53,8 +53,7 @@ impl Address {
     #[must_use]
     pub fn socket(&self) -> Option<SocketAddr> {
         let AddressKind::SocketAddress(socket) = self.kind.as_ref()?;
-        let PortSpecifier::PortValue(port) = socket.port.as_ref()?;
-        Some(SocketAddr::new(socket.address.parse().ok()?, u16::try_from(*port).ok()?))
+        socket.socket()
     }
 }
 
@@ -78,6 +77,13 @@ impl SocketAddress {
             address: address.ip().to_string(),
             port: Some(PortSpecifier::PortValue(address.port().into())),
         }
+    }
+
+    /// Back to a socket address.
+    #[must_use]
+    pub fn socket(&self) -> Option<SocketAddr> {
+        let PortSpecifier::PortValue(port) = self.port.as_ref()?;
+        Some(SocketAddr::new(self.address.parse().ok()?, u16::try_from(*port).ok()?))
     }
 }
 

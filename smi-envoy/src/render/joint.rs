@@ -29,7 +29,7 @@ pub(crate) const SUBSET: &str = "envoy.lb";
 /// Its key.
 pub(crate) const LEAF: &str = "leaf";
 /// Metadata by which Envoy chooses how to speak to an endpoint.
-const SOCKET: &str = "envoy.transport_socket_match";
+pub(crate) const SOCKET: &str = "envoy.transport_socket_match";
 /// Its key.
 const PEER: &str = "peer";
 

@@ -45,7 +45,7 @@ use crate::config::route::VirtualHost;
 use crate::deliver::EnvoyConfig;
 use crate::resources::{Kind, Resources};
 
-pub(crate) use joint::{LEAF, SUBSET};
+pub(crate) use joint::{LEAF, SOCKET, SUBSET};
 #[cfg(feature = "sim")]
 pub(crate) use leaf::cluster_name;
 pub(crate) use leaf::http2_options;
@@ -72,8 +72,10 @@ pub(crate) fn render(
         ProxyTarget::Sidecar(pod) => {
             let own = Own::new(ir, pod, options);
             if own.is_none() {
-                let message =
-                    format!("there is no pod `{}` with an address, so its sidecar does nothing", pod.name);
+                let message = format!(
+                    "there is no pod `{}` with an address of its own, so its sidecar does nothing",
+                    pod.name
+                );
                 report.push(Diagnostic::general(codes::NO_POD, message));
                 let output = EnvoyConfig::new(Resources::default(), target, options);
                 return Rendered { output, report };

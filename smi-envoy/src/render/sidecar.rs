@@ -26,17 +26,24 @@ pub(super) const CLOSED: &str = "closed";
 #[derive(Clone, Debug)]
 pub(super) struct Own<'a> {
     pub(super) workload: &'a WorkloadId,
-    /// Not empty.
-    pub(super) addresses: &'a [IpAddr],
+    /// Not empty, and no other pod's.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) secrets: Secrets,
     pub(super) options: &'a EnvoyOptions,
 }
 
 impl<'a> Own<'a> {
     pub(super) fn new(ir: &'a Ir, pod: &PodId, options: &'a EnvoyOptions) -> Option<Self> {
-        let found = ir.pods.get(pod).filter(|p| !p.addresses.is_empty())?;
+        let found = ir.pods.get(pod)?;
+        // SPEC: S29 — where several pods share an address, a connection to it is nobody's in particular: sidecars there would take each
+        // other's. Such pods have none, and what goes to them fails. Pinned by `pods_that_share_an_address_have_no_sidecar`.
+        let alone = |address: &IpAddr| ir.callers.get(address) == Some(pod);
+        let addresses: Vec<IpAddr> = found.addresses.iter().copied().filter(alone).collect();
+        if addresses.is_empty() {
+            return None;
+        }
         let secrets = Secrets::new(&ir.identity(&found.workload), &ir.settings.trust_domain);
-        Some(Self { workload: &found.workload, addresses: &found.addresses, secrets, options })
+        Some(Self { workload: &found.workload, addresses, secrets, options })
     }
 
     /// Connections come from the pod's own address, by which bindings know it (S28), also where the system would choose another.
