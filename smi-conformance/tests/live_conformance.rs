@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smi_conformance::campaign::{self, Plan};
 use smi_conformance::case::{self, Case};
-use smi_conformance::envoy::{Delivery, LiveEnvoyNode};
+use smi_conformance::envoy::{Delivery, LiveEnvoyNode, LiveEnvoySidecars};
 use smi_conformance::observe::Observation;
 use smi_conformance::subject::{LiveProxy, Subject};
 use smi_conformance::suite;
@@ -61,6 +61,13 @@ fn envoy_nodes_conform() {
 fn envoy_nodes_conform_through_a_control_plane() {
     conforms(envoy(Delivery::Delta));
     conforms(envoy(Delivery::StateOfTheWorld));
+}
+
+#[test]
+#[ignore = "needs Envoy: cargo xtask test"]
+fn sidecars_conform_through_a_control_plane() {
+    // By delta and by file, campaigns of `cargo xtask test` ask more.
+    conforms(LiveEnvoySidecars::new(&binary("envoy", "SMI_ENVOY"), Delivery::StateOfTheWorld).unwrap());
 }
 
 #[test]

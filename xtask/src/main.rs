@@ -37,7 +37,7 @@ enum Verb {
     /// Write the goldens anew; read the difference before you keep it.
     Golden,
     /// Compare the reference with a backend, on the golden cases and on random worlds and requests:
-    /// `conform --backend envoy --live --cases N --seed S --json FILE --keep DIR`.
+    /// `conform --backend envoy --shape sidecar --live --cases N --seed S --json FILE --keep DIR`.
     Conform {
         /// Arguments of `smi-conform`.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -107,6 +107,9 @@ const CAMPAIGNS: &[&[&str]] = &[
     &["--backend", "envoy"],
     &["--backend", "envoy", "--delivery", "ads"],
     &["--backend", "envoy", "--delivery", "ads-sotw"],
+    // A world of sidecars is many processes, so more is asked in each.
+    &["--backend", "envoy", "--shape", "sidecar", "--requests", "100"],
+    &["--backend", "envoy", "--shape", "sidecar", "--requests", "100", "--delivery", "ads"],
 ];
 
 /// Runs fuzz targets on stable. The package is no member of the workspace and has a target folder of its own.
