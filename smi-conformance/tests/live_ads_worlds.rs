@@ -84,9 +84,9 @@ fn change_hands(delivery: Delivery) {
                 ListenerKey::Http(_) => format!("GET {name}.a.mesh:80 / from {caller}"),
                 ListenerKey::Tcp(..) | ListenerKey::Udp(..) => format!("TCP a/{name}:80 from {caller}"),
             };
-            let request = live.caller(&written, &case::request_of(&line).unwrap());
+            let call = live.network().relocate_call(&case::call_of(&line).unwrap());
             let pool = made.ir.pools.iter().find(|(key, _)| key.service.name.as_str() == *name).unwrap().1;
-            let seen = live.observe(&made.ir, &request, 1, Duration::from_secs(3)).unwrap();
+            let seen = live.observe(&made.ir, &call, 1, Duration::from_secs(3)).unwrap();
             let Some(Observation::Served(at, _)) = seen.first() else {
                 panic!("world {place}, {name}: {seen:?}");
             };

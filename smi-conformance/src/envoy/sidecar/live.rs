@@ -199,7 +199,7 @@ impl LiveEnvoySidecars {
 
 /// The id of the sidecar at an address, which is its group as well.
 fn group(at: IpAddr) -> String {
-    format!("sidecar/conform/{at}")
+    format!("sidecar~conform~{at}")
 }
 
 impl LiveProxy for LiveEnvoySidecars {

@@ -93,7 +93,16 @@ impl Subject for EnvoySidecars {
     }
 
     fn declared(&self) -> &'static [Declared] {
-        const { &[DECLARED[0], DECLARED[1], DECLARED[2], DECLARED[3], FOREIGN] }
+        const ALL: [Declared; DECLARED.len() + 1] = {
+            let mut all = [FOREIGN; DECLARED.len() + 1];
+            let mut place = 0;
+            while place < DECLARED.len() {
+                all[place] = DECLARED[place];
+                place += 1;
+            }
+            all
+        };
+        &ALL
     }
 
     fn render(&self, ir: &Ir) -> anyhow::Result<BTreeMap<PodId, EnvoyConfig>> {
