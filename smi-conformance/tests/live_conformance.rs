@@ -66,8 +66,18 @@ fn envoy_nodes_conform_through_a_control_plane() {
 #[test]
 #[ignore = "needs Envoy: cargo xtask test"]
 fn sidecars_conform_through_a_control_plane() {
-    // By delta and by file, campaigns of `cargo xtask test` ask more.
-    conforms(LiveEnvoySidecars::new(&binary("envoy", "SMI_ENVOY"), Delivery::StateOfTheWorld).unwrap());
+    // Two worlds, one after the other, in the same processes.
+    for delivery in [Delivery::Delta, Delivery::StateOfTheWorld] {
+        let mut live = LiveEnvoySidecars::new(&binary("envoy", "SMI_ENVOY"), delivery).unwrap();
+        let keep = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+        let plan = Plan { cases: 160, seed: 1, requests: 80, keep };
+        let mut tally = Tally::default();
+        campaign::run_live(&plan, &mut live, &mut tally).unwrap();
+        assert_eq!(tally.differences, [] as [String; 0]);
+        for what in ["served", "forbidden", "tcp", "attempt: direct, around the split"] {
+            assert!(tally.get(what) >= 5, "{what}: {:?}", tally.counts);
+        }
+    }
 }
 
 #[test]
