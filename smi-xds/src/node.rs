@@ -110,3 +110,34 @@ impl Placement for ByNodeId {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smi_core::backend::ProxyTarget;
+    use smi_core::cluster::PodId;
+    use smi_core::hub::names::Namespaced;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_those_that_bootstraps_present() {
+        let cart = ProxyTarget::Sidecar(PodId::pod(Namespaced::new("shop", "cart-0")));
+        assert_eq!(NodeId::parse(&smi_envoy::node_id(&ProxyTarget::Node)), Some(NodeId::Node(None)));
+        assert_eq!(
+            NodeId::parse(&smi_envoy::node_id(&cart)),
+            Some(NodeId::Sidecar { namespace: "shop", pod: "cart-0" })
+        );
+        assert_eq!(NodeId::parse("node~one"), Some(NodeId::Node(Some("one"))));
+        // Nobody is a node proxy by mistake.
+        for id in
+            ["", "cart", "sidecar", "sidecar~shop", "sidecar~shop~", "sidecar~shop~a~b", "node~", "node~a~b"]
+        {
+            assert_eq!(NodeId::parse(id), None, "{id}");
+            assert!(
+                ByNodeId::default()
+                    .place(&Node { id: id.into(), cluster: String::new() }, &Peer::Anonymous)
+                    .is_err()
+            );
+        }
+    }
+}
