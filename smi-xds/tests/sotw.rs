@@ -12,7 +12,6 @@ mod support;
 
 use smi_xds::Protocol::Sotw;
 use smi_xds::kind::{CLUSTER, ENDPOINT, LISTENER, ROUTE};
-use smi_xds::wire::DiscoveryRequest;
 use support::*;
 
 #[test]
@@ -183,70 +182,6 @@ fn make_before_break_the_union_first() {
     assert_eq!(moved.values, set(&["r2"]));
     talk.ack(&moved, &["r"]);
     assert_eq!(talk.one().values, set(&["n"]));
-}
-
-#[test]
-fn a_refused_resource_is_replaced_by_what_was_accepted_and_the_others_go_on() {
-    let world = |bad: &'static str, rest: &'static str| {
-        (0..8).map(move |i| {
-            cluster(&format!("c{i}"), &if i == 3 { format!("c3-{bad}") } else { format!("c{i}-{rest}") })
-        })
-    };
-    let mut talk = Talk::with(Sotw, world("good", "1"));
-    talk.sotw(CLUSTER, &[]);
-    talk.settle(&[]);
-    talk.publish(world("bad", "2"));
-    let mut last = Seen::default();
-    let mut responses = 0;
-    while let Some(seen) = talk.poll() {
-        responses += 1;
-        if seen.values.contains("c3-bad") {
-            talk.nack(&seen, &[], "unlucky");
-        } else {
-            talk.ack(&seen, &[]);
-            last = seen;
-        }
-    }
-    assert!(responses <= 8, "{responses}");
-    assert!(last.values.contains("c3-good") && last.values.contains("c7-2"), "{last:?}");
-    assert_eq!(last.values.len(), 8);
-    assert_eq!(talk.status(CLUSTER).parked.len(), 1);
-    talk.publish(world("bad", "3"));
-    let next = talk.one();
-    assert!(next.values.contains("c3-good") && next.values.contains("c7-3"), "not sent again: {next:?}");
-    talk.ack(&next, &[]);
-    talk.publish(world("repaired", "3"));
-    let next = talk.one();
-    assert!(next.values.contains("c3-repaired"));
-    talk.ack(&next, &[]);
-    assert_eq!(talk.status(CLUSTER).parked.len(), 0);
-}
-
-#[test]
-fn a_refusal_is_not_answered_with_the_same() {
-    let mut talk = Talk::with(Sotw, [route("r", "bad", &[])]);
-    talk.sotw(ROUTE, &["r"]);
-    let seen = talk.one();
-    talk.nack(&seen, &["r"], "missing )");
-    talk.none();
-    // Envoy repeats the request.
-    talk.sotw_again(ROUTE, &["r"], &seen.nonce);
-    talk.none();
-    talk.publish([route("r", "good", &[])]);
-    assert_eq!(talk.one().values, set(&["good"]));
-}
-
-#[test]
-fn a_client_that_kept_its_state_loses_nothing_in_the_search_for_a_bad_resource() {
-    let mut talk = Talk::with(Sotw, (0..8).map(|i| cluster(&format!("c{i}"), &format!("v{i}"))));
-    let request =
-        DiscoveryRequest { type_url: CLUSTER.into(), version_info: "before".into(), ..Default::default() };
-    talk.session.on_sotw(request).unwrap();
-    let seen = talk.one();
-    talk.nack(&seen, &[], "something is wrong");
-    // Halves would remove the others.
-    talk.none();
-    assert_eq!(talk.status(CLUSTER).parked.len(), 8);
 }
 
 #[test]
