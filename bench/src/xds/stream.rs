@@ -27,7 +27,9 @@ impl Stream {
     }
 
     fn ask(&mut self, kind: &str, nonce: &str) -> anyhow::Result<()> {
-        let names = if kind == ENDPOINT { self.names.clone() } else { Vec::new() };
+        // State of the world repeats them with every request.
+        let repeated = nonce.is_empty() || self.session.protocol() == Protocol::Sotw;
+        let names = if kind == ENDPOINT && repeated { self.names.clone() } else { Vec::new() };
         match self.session.protocol() {
             Protocol::Sotw => self.session.on_sotw(DiscoveryRequest {
                 type_url: kind.into(),
@@ -37,7 +39,7 @@ impl Stream {
             })?,
             Protocol::Delta => self.session.on_delta(DeltaDiscoveryRequest {
                 type_url: kind.into(),
-                resource_names_subscribe: if nonce.is_empty() { names } else { Vec::new() },
+                resource_names_subscribe: names,
                 response_nonce: nonce.into(),
                 ..DeltaDiscoveryRequest::default()
             })?,
