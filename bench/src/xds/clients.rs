@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use http::uri::PathAndQuery;
 use smi_xds::kind::{CLUSTER, ENDPOINT};
 use smi_xds::wire::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DeltaResource, Node};
 use smi_xds::{ByNodeId, Server, ServerOptions, Store, node};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
 
 use super::envoy::Running;
