@@ -6,10 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use smi_core::backend::{
     AdditiveAccess, Backend, Capabilities, Feature, IdentityKnowledge, ProxyTarget, Rendered,
 };
+use smi_core::cluster::PodId;
+use smi_core::hub::names::Namespaced;
 use smi_core::ir::Ir;
 
 use crate::deliver::EnvoyConfig;
-use crate::render;
+use crate::render::{self, Common};
 
 /// Envoy, 1.40 or newer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,6 +173,30 @@ impl Backend for Envoy {
     }
 
     fn render(&self, ir: &Ir, target: &ProxyTarget) -> Rendered<EnvoyConfig> {
-        render::render(ir, target, &self.options, &self.capabilities(target))
+        let sidecar = matches!(target, ProxyTarget::Sidecar(_));
+        render::render(&Common::new(ir, sidecar, &self.capabilities(target)), target, &self.options)
+    }
+}
+
+/// Renders the sidecars of many pods. What they have in common is looked up once, which [`Envoy::render`] does for each of them.
+#[derive(Debug)]
+pub struct Sidecars<'a> {
+    common: Common<'a>,
+    options: EnvoyOptions,
+}
+
+impl<'a> Sidecars<'a> {
+    /// The sidecars of an IR.
+    #[must_use]
+    pub fn new(ir: &'a Ir, envoy: &Envoy) -> Self {
+        // Sidecars of all pods can do the same.
+        let any = ProxyTarget::Sidecar(PodId::pod(Namespaced::new("", "")));
+        Self { common: Common::new(ir, true, &envoy.capabilities(&any)), options: envoy.options.clone() }
+    }
+
+    /// The configuration of the sidecar of a pod, as [`Envoy::render`] gives it.
+    #[must_use]
+    pub fn render(&self, pod: &PodId) -> Rendered<EnvoyConfig> {
+        render::render(&self.common, &ProxyTarget::Sidecar(pod.clone()), &self.options)
     }
 }

@@ -55,6 +55,6 @@ mod resources;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, SidecarOptions};
+pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, SidecarOptions, Sidecars};
 pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
 pub use resources::{Kind, Resource, Resources};

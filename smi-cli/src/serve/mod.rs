@@ -204,7 +204,7 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
                     }
                 }
             }
-            Ok(()) = demand.changed() => tokio::task::block_in_place(|| world.render_sidecars()),
+            Ok(()) = demand.changed() => tokio::task::block_in_place(|| world.render_new_sidecars()),
             true = changed(&mut issued) => tokio::task::block_in_place(|| world.render_sidecars()),
         }
     }

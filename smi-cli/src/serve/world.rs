@@ -8,7 +8,7 @@ use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::diag::Severity;
 use smi_core::ir::{Ir, ListenerKey, PortTable};
 use smi_core::load::{Limits, load};
-use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions};
+use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions, Sidecars};
 use smi_xds::identity::{IdentityError, secrets};
 use smi_xds::{IdentitySource, Resource, Snapshot, Store, linked, node};
 
@@ -128,13 +128,22 @@ impl Proxies {
     /// SPIFFE IDs of all workloads.
     pub(super) fn accounts(&self) -> BTreeSet<String> {
         let shared = lock(&self.shared);
-        let pods =
-            shared.iter().flat_map(|ir| ir.pods.values().map(|pod| ir.identity(&pod.workload).to_string()));
-        pods.collect()
+        let ids = shared.iter().flat_map(|ir| ir.workloads.keys().map(|id| ir.identity(id).to_string()));
+        ids.collect()
     }
 
-    /// Renders for the sidecars that are connected, and forgets the others.
+    /// Renders for all sidecars that are connected, and forgets the others.
     pub(super) fn render_sidecars(&mut self) {
+        self.render_demanded(|_| true);
+    }
+
+    /// Renders for the sidecars that came, and forgets those that left; the others have what there is.
+    pub(super) fn render_new_sidecars(&mut self) {
+        let known = self.sidecars.clone();
+        self.render_demanded(|group| !known.contains(group));
+    }
+
+    fn render_demanded(&mut self, wanted: impl Fn(&smi_xds::Group) -> bool) {
         let Some(ir) = lock(&self.shared).clone() else { return };
         let mut demanded: BTreeSet<smi_xds::Group> = self.store.demanded().into_keys().collect();
         demanded.remove(node::NODES);
@@ -142,8 +151,9 @@ impl Proxies {
             self.store.clear(gone);
             self.troubles.remove(&**gone);
         }
-        for group in &demanded {
-            let (snapshot, trouble) = self.sidecar(&ir, group);
+        let sidecars = Sidecars::new(&ir, &self.envoy());
+        for group in demanded.iter().filter(|group| wanted(group)) {
+            let (snapshot, trouble) = self.sidecar(&ir, &sidecars, group);
             self.store.set(group, snapshot);
             match trouble {
                 None => drop(self.troubles.remove(&**group)),
@@ -158,14 +168,14 @@ impl Proxies {
     }
 
     /// What a sidecar should have, and what is wrong with it. Where something is wrong it gets less, so that what was revoked is gone.
-    fn sidecar(&self, ir: &Ir, group: &str) -> (Snapshot, Option<String>) {
+    fn sidecar(&self, ir: &Ir, sidecars: &Sidecars<'_>, group: &str) -> (Snapshot, Option<String>) {
         let Some((pod, of)) = admitted(ir, group) else {
             return (
                 Snapshot::default(),
                 Some("there is no such pod, or it is of another account now".into()),
             );
         };
-        let rendered = self.envoy().render(ir, &ProxyTarget::Sidecar(pod));
+        let rendered = sidecars.render(&pod);
         let mut errors = rendered.report.diagnostics.iter().filter(|d| d.severity == Severity::Error);
         let mut trouble = errors.next().map(|error| error.message.to_string());
         let mut all = resources(&rendered.output);

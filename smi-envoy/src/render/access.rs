@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use smi_core::hub::names::{Namespaced, Port, SpiffeId, Transport};
-use smi_core::ir::{Grant, HttpCondition, Ir, Mode, Principal, Workload, WorkloadId};
+use smi_core::ir::{Grant, HttpCondition, Ir, Mode, Pod, Principal, Workload, WorkloadId};
 
 use super::condition;
 use crate::config::Any;
@@ -34,25 +34,34 @@ pub(super) enum Accepted {
 }
 
 /// Looks up callers.
+#[derive(Debug)]
 pub(super) struct AccessIndex<'a> {
     ir: &'a Ir,
     known: Known,
-    /// Addresses of a principal's pods, and their workloads.
+    /// Addresses of a principal's pods, and their workloads. Where certificates tell identities, of bindings alone.
     addresses: BTreeMap<Principal, Vec<(IpAddr, &'a WorkloadId)>>,
 }
 
 impl<'a> AccessIndex<'a> {
     pub(super) fn new(ir: &'a Ir, known: Known) -> Self {
         let mut addresses: BTreeMap<Principal, Vec<(IpAddr, &WorkloadId)>> = BTreeMap::new();
-        for (address, pod) in &ir.callers {
-            let Some(workload) = ir.pods.get(pod).map(|p| &p.workload) else { continue };
-            addresses
-                .entry(Principal::Identity(ir.identity(workload)))
-                .or_default()
-                .push((*address, workload));
-            for binding in workload.bindings.iter() {
-                let name = Namespaced { namespace: workload.namespace.clone(), name: binding.clone() };
-                addresses.entry(Principal::Binding(name)).or_default().push((*address, workload));
+        // Pods of one workload mostly follow each other, and its principals are the same for all of them.
+        let pods: Vec<_> = ir.pods.iter().collect();
+        for alike in pods.chunk_by(|a, b| a.1.workload == b.1.workload) {
+            let Some((_, Pod { workload, .. })) = alike.first() else { continue };
+            let own =
+                alike.iter().flat_map(|(id, pod)| pod.addresses.iter().map(move |address| (id, address)));
+            let callers = own.filter(|(id, address)| ir.callers.get(address) == Some(id));
+            let callers: Vec<_> = callers.map(|(_, address)| (*address, workload)).collect();
+            let bound = workload.bindings.iter().map(|binding| {
+                Principal::Binding(Namespaced {
+                    namespace: workload.namespace.clone(),
+                    name: binding.clone(),
+                })
+            });
+            let identity = (known == Known::Address).then(|| Principal::Identity(ir.identity(workload)));
+            for principal in bound.chain(identity) {
+                addresses.entry(principal).or_default().extend_from_slice(&callers);
             }
         }
         Self { ir, known, addresses }

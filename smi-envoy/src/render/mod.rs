@@ -60,12 +60,39 @@ pub(crate) const TLS: &str = "envoy.transport_sockets.tls";
 /// Name of the rate limit filter.
 pub(crate) const RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
 
+/// What the proxies of one kind have in common, whichever of them is rendered.
+#[derive(Debug)]
+pub(crate) struct Common<'a> {
+    ir: &'a Ir,
+    /// How many services have an address.
+    cluster_ips: BTreeMap<IpAddr, usize>,
+    access: AccessIndex<'a>,
+    losses: Report,
+}
+
+impl<'a> Common<'a> {
+    /// For sidecars, or for node proxies.
+    pub(crate) fn new(ir: &'a Ir, sidecars: bool, capabilities: &Capabilities) -> Self {
+        let mut report = Report::new();
+        for loss in losses(ir, capabilities) {
+            let code = if loss.effect == Effect::Ignored { codes::IGNORED } else { codes::NARROWED };
+            report.push(Diagnostic::new(code, &loss.origin.object, loss.origin.path(), loss.message));
+        }
+        let mut cluster_ips = BTreeMap::new();
+        for address in ir.services.values().flat_map(|s| s.addresses.iter()).filter(|_| sidecars) {
+            *cluster_ips.entry(*address).or_insert(0) += 1;
+        }
+        let known = if sidecars { Known::Certificate } else { Known::Address };
+        Self { ir, cluster_ips, access: AccessIndex::new(ir, known), losses: report }
+    }
+}
+
 pub(crate) fn render(
-    ir: &Ir,
+    common: &Common<'_>,
     target: &ProxyTarget,
     options: &EnvoyOptions,
-    capabilities: &Capabilities,
 ) -> Rendered<EnvoyConfig> {
+    let ir = common.ir;
     let mut report = Report::new();
     let own = match target {
         ProxyTarget::Node => None,
@@ -83,21 +110,13 @@ pub(crate) fn render(
             own
         }
     };
-    for loss in losses(ir, capabilities) {
-        let code = if loss.effect == Effect::Ignored { codes::IGNORED } else { codes::NARROWED };
-        report.push(Diagnostic::new(code, &loss.origin.object, loss.origin.path(), loss.message));
-    }
-    let mut cluster_ips = BTreeMap::new();
-    for address in ir.services.values().flat_map(|s| s.addresses.iter()).filter(|_| own.is_some()) {
-        *cluster_ips.entry(*address).or_insert(0) += 1;
-    }
-    let known = if own.is_some() { Known::Certificate } else { Known::Address };
+    report.append(common.losses.clone());
     let mut out = Output {
         ir,
         options,
         own,
-        cluster_ips,
-        access: AccessIndex::new(ir, known),
+        cluster_ips: &common.cluster_ips,
+        access: &common.access,
         resources: Resources::default(),
         hosts: BTreeMap::new(),
         report,
@@ -166,8 +185,8 @@ struct Output<'a> {
     /// The pod whose sidecar it is; none: a node proxy.
     own: Option<Own<'a>>,
     /// How many services have an address.
-    cluster_ips: BTreeMap<IpAddr, usize>,
-    access: AccessIndex<'a>,
+    cluster_ips: &'a BTreeMap<IpAddr, usize>,
+    access: &'a AccessIndex<'a>,
     resources: Resources,
     /// By service port number.
     hosts: BTreeMap<Port, Vec<VirtualHost>>,
