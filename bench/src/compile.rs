@@ -3,14 +3,21 @@
 use std::hint::black_box;
 use std::path::Path;
 
+use smi_core::backend::{Artifacts as _, Backend as _, ProxyTarget};
 use smi_core::compile::{CompileOptions, compile};
 use smi_core::diag::{Report, Severity};
 use smi_core::hub::Hub;
+use smi_core::ir::Ir;
 use smi_core::load::{Input, Limits, World, load};
 use smi_core::validate::validate;
+use smi_envoy::{Envoy, EnvoyConfig, Sidecars};
+use smi_traefik::Traefik;
 
 use crate::cost::{Cost, cost, held};
 use crate::world::{Manifests, manifests};
+
+/// Sidecars that are rendered of each size, spread over the cluster.
+const SIDECARS: usize = 20;
 
 /// One size.
 #[derive(Debug, serde::Serialize)]
@@ -23,9 +30,31 @@ struct Row {
     convert: Cost,
     compile: Cost,
     validate: Cost,
+    rendering: Rendering,
     /// Time of the peer on the SMI manifests divided by ours.
     yaml_peer_ratio: f64,
     held: Held,
+}
+
+/// From IR to what proxies get.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+struct Rendering {
+    /// The file of a node proxy.
+    traefik: Cost,
+    /// The resources of a node proxy, encoded.
+    envoy: Cost,
+    /// The resources of [`SIDECARS`], encoded, with the look-ups that they share.
+    sidecars: Cost,
+}
+
+impl Rendering {
+    fn or(self, other: Self) -> Self {
+        Self {
+            traefik: self.traefik.or(other.traefik),
+            envoy: self.envoy.or(other.envoy),
+            sidecars: self.sidecars.or(other.sidecars),
+        }
+    }
 }
 
 /// Bytes that inputs and IR hold.
@@ -69,18 +98,22 @@ impl Row {
             self.yaml_bytes as f64 / 1e6
         );
         println!(
-            "  {:<10} {:>9} {:>12} {:>12} {:>10} {:>12}",
+            "  {:<12} {:>9} {:>12} {:>12} {:>10} {:>12}",
             "stage", "ms", "µs/service", "allocations", "peak kB", "retained kB"
         );
+        let sidecars = format!("{SIDECARS} sidecars");
         for (name, cost) in [
             ("load", self.load),
             ("convert", self.convert),
             ("compile", self.compile),
             ("validate", self.validate),
             ("policy", self.policy()),
+            ("Traefik", self.rendering.traefik),
+            ("Envoy", self.rendering.envoy),
+            (sidecars.as_str(), self.rendering.sidecars),
         ] {
             println!(
-                "  {name:<10} {:>9.1} {:>12.2} {:>12} {:>10} {:>12}",
+                "  {name:<12} {:>9.1} {:>12.2} {:>12} {:>10} {:>12}",
                 cost.ms,
                 self.us_per_service(cost),
                 cost.allocations,
@@ -166,6 +199,7 @@ fn measure(manifests: &Manifests, runs: usize, load_runs: usize) -> anyhow::Resu
     let World { hub, objects, cluster, sources, report, .. } = world;
     drop((objects, sources, report));
     let ir = compile(&hub, &cluster, &options).ir;
+    let rendering = (1..load_runs).fold(rendering(&ir), |best, _| best.or(rendering(&ir)));
     let held = Held { ir_bytes: held(ir), cluster_bytes: held(cluster), hub_bytes: held(hub) };
 
     let smi_only = [smi_text];
@@ -184,9 +218,23 @@ fn measure(manifests: &Manifests, runs: usize, load_runs: usize) -> anyhow::Resu
         convert,
         compile: compile_cost,
         validate,
+        rendering,
         yaml_peer_ratio: peer / ours,
         held,
     })
+}
+
+fn rendering(ir: &Ir) -> Rendering {
+    let encoded = |config: &EnvoyConfig| config.resources.iter().map(|r| r.encoded.len()).sum::<usize>();
+    let envoy = Envoy::default();
+    let (_, traefik) = cost(|| Traefik::default().render(ir, &ProxyTarget::Node).output.artifacts());
+    let (_, node) = cost(|| encoded(&envoy.render(ir, &ProxyTarget::Node).output));
+    let (_, sidecars) = cost(|| {
+        let sidecars = Sidecars::new(ir, &envoy);
+        let pods = ir.pods.keys().step_by(ir.pods.len().div_ceil(SIDECARS).max(1));
+        pods.map(|pod| encoded(&sidecars.render(pod).output)).sum::<usize>()
+    });
+    Rendering { traefik, envoy: node, sidecars }
 }
 
 /// Work on a faulty world would be measured wrong.

@@ -1,12 +1,14 @@
 //! What a stage costs: time, allocations, memory.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// What one stage cost.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub(crate) struct Cost {
-    /// Milliseconds, of the fastest run.
+    /// Milliseconds of this thread on its core, of the fastest run.
     pub(crate) ms: f64,
     /// Allocations of one run, growing included.
     pub(crate) allocations: u64,
@@ -35,14 +37,21 @@ impl Cost {
     }
 }
 
+/// How long this thread has been on a core. Unlike the time of day it does not run on while other programs have the core.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)
+}
+
 /// The result of some work, and its cost.
 pub(crate) fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     let mut value = None;
     let mut ms = 0.0;
     let memory = allocation_counter::measure(|| {
-        let start = Instant::now();
+        let start = thread_time();
         value = Some(black_box(work()));
-        ms = start.elapsed().as_secs_f64() * 1e3;
+        ms = (thread_time() - start).as_secs_f64() * 1e3;
     });
     let cost = Cost {
         ms,
