@@ -2,9 +2,9 @@
 //! them by the SPIFFE ID of their certificate.
 //!
 //! **What it can express:** HTTP, TCP and (at nodes) UDP routing with exact weights, conditional splits; access by path, method, header and
-//! caller for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests counted
-//! in permissive mode (`rbac.shadow_denied`); retries, timeouts, rate limits, limits of requests in flight, circuit breakers that are a
-//! share of failures; pods that speak HTTP/1.1, h2c or TLS ([`PodTls`]).
+//! caller for HTTP, by caller and port for TCP and UDP, decided at the pods that a split picked; would-be denials of HTTP requests and
+//! TCP connections counted in permissive mode (`rbac.shadow_denied`; connections once the caller says something); retries, timeouts, rate limits, limits of requests in flight, circuit breakers that are a
+//! share of failures; mirroring to pods that all callers of a route may call; pods that speak HTTP/1.1, h2c or TLS ([`PodTls`]).
 //!
 //! **Sidecars** ([`SidecarOptions`]) need no redirection of traffic. An application calls through its sidecar's listeners on the loopback
 //! address, whose ports are those of the port table, and names services by their mesh names, their cluster names or ClusterIPs. Sidecars
@@ -16,8 +16,8 @@
 //! ([`Resources::iter`] gives bytes and origins), and makes the other forms of them: one static file, files that Envoy watches, and what
 //! an Envoy starts with to ask an ADS server.
 //!
-//! **What is not here yet:** UDP between sidecars (closed), circuit breakers of latencies and of several conditions, mirroring, counting of would-be denials on TCP and UDP. Everything that is left out is a diagnostic
-//! ([`codes`]). Limits hold per service port and proxy, in sidecars at the caller; where none is asked for there is none, as Envoy's own
+//! **What is not here yet:** UDP between sidecars (closed), circuit breakers of latencies and of several conditions, counting of would-be
+//! denials on UDP. Everything that is left out is a diagnostic ([`codes`]). Limits hold per service port and proxy, in sidecars at the caller; where none is asked for there is none, as Envoy's own
 //! (1024 connections or requests and 3 retries at a time) are lifted. Health is what Kubernetes says of endpoints.
 //!
 //! **What differs:** Envoy reads a raw backslash in a path as a slash, in matching and in what it forwards, where the rules want 400;

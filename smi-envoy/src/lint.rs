@@ -201,6 +201,9 @@ impl Lint<'_> {
             for route in &host.routes {
                 self.per_filter(filters, &route.typed_per_filter_config);
                 let Some(RouteActionKind::Route(action)) = &route.action else { continue };
+                for policy in &action.request_mirror_policies {
+                    self.cluster(&policy.cluster);
+                }
                 for cluster in action.weighted_clusters.iter().flat_map(|w| &w.clusters) {
                     self.cluster(&cluster.name);
                     self.subset(cluster);

@@ -19,6 +19,7 @@ use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::{
     Rbac as TheirRbac, RbacPerRoute as TheirPerRoute,
 };
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager as TheirManager;
+use envoy_types::pb::envoy::extensions::filters::network::rbac::v3::Rbac as TheirNetworkRbac;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as TheirTcp;
 use envoy_types::pb::envoy::extensions::filters::udp::udp_proxy::v3::{
     Route as TheirUdpRoute, UdpProxyConfig as TheirUdp,
@@ -35,7 +36,7 @@ use smi_core::load::{Input, Limits, load};
 use smi_envoy::config::cluster::HttpProtocolOptions;
 use smi_envoy::config::listener::{HttpConnectionManager, LocalRateLimit, TcpProxy, UdpProxy, UdpRoute};
 use smi_envoy::config::matcher::IpMatcher;
-use smi_envoy::config::rbac::{HttpRbac, RbacPerRoute};
+use smi_envoy::config::rbac::{HttpRbac, NetworkRbac, Rbac, RbacPerRoute};
 use smi_envoy::config::route::PreviousHosts;
 use smi_envoy::config::tls::{DownstreamTlsContext, UpstreamTlsContext};
 use smi_envoy::config::{Any, bootstrap::Bootstrap, types::Packed};
@@ -83,6 +84,11 @@ fn field_numbers_are_envoys() {
     envoy.options.pod_tls = Some(PodTls::Trusted("pods.pem".into()));
     let bootstrap = envoy.render(&compiled.ir, &ProxyTarget::Node).output.static_bootstrap();
     there_and_back::<Bootstrap, TheirBootstrap>(&bootstrap);
+    there_and_back::<_, TheirNetworkRbac>(&NetworkRbac {
+        rules: Some(Rbac::default()),
+        shadow_rules: Some(Rbac::default()),
+        stat_prefix: "tcp".into(),
+    });
     let mut seen = Vec::new();
     assert!(
         bootstrap.static_resources.iter().flat_map(|r| &r.clusters).any(|c| c.outlier_detection.is_some())

@@ -17,6 +17,19 @@ pub struct HttpRbac {
     pub shadow_rules: Option<Rbac>,
 }
 
+/// Of connections. Rules that are absent are not enforced.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct NetworkRbac {
+    #[prost(message, optional, tag = "1")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rbac>,
+    #[prost(message, optional, tag = "2")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow_rules: Option<Rbac>,
+    #[prost(string, tag = "3")]
+    pub stat_prefix: String,
+}
+
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct RbacPerRoute {
     #[prost(message, optional, tag = "2")]

@@ -1,5 +1,6 @@
 //! Routes, virtual hosts, weighted clusters.
 
+use super::listener::RuntimeFraction;
 use super::matcher::{HeaderMatcher, PerFilter, RegexMatcher};
 use super::metadata::Metadata;
 use super::types::is_default;
@@ -85,6 +86,21 @@ pub struct RouteAction {
     #[prost(message, optional, tag = "9")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<RetryPolicy>,
+    #[prost(message, repeated, tag = "30")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub request_mirror_policies: Vec<RequestMirrorPolicy>,
+}
+
+/// Copies of requests, whose answers are dropped.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
+pub struct RequestMirrorPolicy {
+    #[prost(string, tag = "1")]
+    pub cluster: String,
+    #[prost(message, optional, tag = "3")]
+    pub runtime_fraction: Option<RuntimeFraction>,
+    /// Without it, the copy's host ends in `-shadow`.
+    #[prost(bool, tag = "6")]
+    pub disable_shadow_host_suffix_append: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]

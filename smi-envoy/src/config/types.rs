@@ -106,6 +106,7 @@ packed! {
     super::tls::UpstreamTlsContext = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
     super::tls::DownstreamTlsContext = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
     super::rbac::HttpRbac = "envoy.extensions.filters.http.rbac.v3.RBAC",
+    super::rbac::NetworkRbac = "envoy.extensions.filters.network.rbac.v3.RBAC",
     super::rbac::RbacPerRoute = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
     super::listener::HttpConnectionManager =
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",

@@ -145,6 +145,34 @@ impl<'a> AccessIndex<'a> {
         port: Port,
         names: &BTreeSet<String>,
     ) -> Any {
+        per_route(self.http_rules(mode, workload, port, names))
+    }
+
+    /// Whether every request that may go to the one pods may go to the others as well. True answers only are exact: policies are compared
+    /// as they stand.
+    pub(super) fn covers(
+        &self,
+        mode: Mode,
+        (workload, port): (Option<&WorkloadId>, Port),
+        (other, other_port): (Option<&WorkloadId>, Port),
+        names: &BTreeSet<String>,
+    ) -> bool {
+        let policies = |workload, port| {
+            let rules = self.http_rules(mode, workload, port, names).rules.unwrap_or_default();
+            rules.policies.into_values().collect::<Vec<_>>()
+        };
+        let others = policies(other, other_port);
+        let everybody: Vec<Policy> = everybody().policies.into_values().collect();
+        others == everybody || policies(workload, port).iter().all(|policy| others.contains(policy))
+    }
+
+    fn http_rules(
+        &self,
+        mode: Mode,
+        workload: Option<&WorkloadId>,
+        port: Port,
+        names: &BTreeSet<String>,
+    ) -> HttpRbac {
         let found = workload.and_then(|id| self.ir.workloads.get(id));
         let mut policies = BTreeMap::new();
         for (name, grant) in
@@ -166,10 +194,29 @@ impl<'a> AccessIndex<'a> {
         policies.extend(found.and_then(|w| probe_policy(w, port)));
         let rules = Rbac { policies, ..Rbac::default() };
         match found.map_or(mode, |w| w.mode) {
-            Mode::Enforce => per_route(HttpRbac { rules: Some(rules), shadow_rules: None }),
+            Mode::Enforce => HttpRbac { rules: Some(rules), shadow_rules: None },
             // SPEC: S21 — everything passes, and the shadow rules count what would not have.
-            Mode::Permissive => per_route(HttpRbac { rules: Some(everybody()), shadow_rules: Some(rules) }),
+            Mode::Permissive => HttpRbac { rules: Some(everybody()), shadow_rules: Some(rules) },
         }
+    }
+
+    /// In permissive mode, what would be allowed of TCP to a port of a workload's pods; `None`: refusals are enforced.
+    // SPEC: S21 — counted at a connection's first bytes from the caller; one that stays silent is not.
+    pub(super) fn shadow(&self, mode: Mode, workload: Option<&WorkloadId>, port: Port) -> Option<Rbac> {
+        let found = workload.and_then(|id| self.ir.workloads.get(id));
+        if found.map_or(mode, |w| w.mode) == Mode::Enforce {
+            return None;
+        }
+        let grants =
+            found.into_iter().flat_map(|w| &w.grants).filter_map(|n| Some((n, self.ir.grants.get(n)?)));
+        let granting = grants.filter(|(_, g)| g.tcp.as_ref().is_some_and(|p| p.contains(port)));
+        let policy = |(name, grant): (&Namespaced, &Grant)| {
+            let permissions = vec![PermissionRule::Any(true).into()];
+            let policy = Policy { permissions, principals: self.principals(grant) };
+            // Envoy refuses a policy without principals.
+            (!policy.principals.is_empty()).then(|| (name.to_string(), policy))
+        };
+        Some(Rbac { policies: granting.filter_map(policy).collect(), ..Rbac::default() })
     }
 
     /// Who may reach a port of a workload's pods over TCP or UDP; `None`: everybody.

@@ -41,12 +41,17 @@ impl Output<'_> {
                 }
             };
             let clusters = self.weighted(at, route, &names, joint.as_mut());
+            let mirror = self.mirror(at, route, &names);
             for (number, route_match) in matches.into_iter().enumerate() {
                 let name = format!("{place}.{number}");
-                routes.push(match &clusters {
+                let mut made = match &clusters {
                     Some(clusters) => to_clusters(name, route_match, clusters.clone(), &at.port.policy),
                     None => answer(&name, route_match, 503),
-                });
+                };
+                if let Some(RouteActionKind::Route(action)) = &mut made.action {
+                    action.request_mirror_policies.extend(mirror.clone());
+                }
+                routes.push(made);
             }
         }
         if let Some(joint) = joint {
@@ -135,6 +140,7 @@ pub(super) fn to_clusters(
         weighted_clusters: Some(WeightedCluster { clusters }),
         timeout: Some(timeout),
         retry_policy,
+        request_mirror_policies: Vec::new(),
     };
     Route {
         name,

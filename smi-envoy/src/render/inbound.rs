@@ -167,12 +167,18 @@ impl<'a> Output<'a> {
     fn tcp_chains(&mut self, own: &Own<'_>, port: Port, address: IpAddr) -> Vec<FilterChain> {
         let cluster = self.app(own, (port, "tcp"), address, &BTreeSet::new());
         let name = format!("inbound/{address}/{port}/tcp");
+        let rules = self.access.shadow(Mode::Enforce, Some(own.workload), port);
+        let counting = rules.map(|rules| opaque::counted(&name, rules));
         let chain = |name: String, accepted, sources| FilterChain {
             filter_chain_match: Some(FilterChainMatch {
                 direct_source_prefix_ranges: sources,
                 ..chosen(port, "tcp")
             }),
-            filters: vec![opaque::proxy(&name, vec![(cluster.clone(), 1)])],
+            filters: counting
+                .iter()
+                .cloned()
+                .chain([opaque::proxy(&name, vec![(cluster.clone(), 1)])])
+                .collect(),
             transport_socket: Some(own.secrets.downstream(accepted)),
             name,
         };

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use smi_core::backend::name;
-use smi_core::ir::Origin;
+use smi_core::ir::{Origin, PoolKey};
 
 use super::leaf::{self, Leaf};
 use super::sidecar::{Peer, Way};
@@ -18,7 +18,7 @@ use super::{At, Output};
 use crate::codes;
 use crate::config::address::{Address, Protocol};
 use crate::config::cluster::{
-    ClusterLoadAssignment, CommonLbConfig, Endpoint, LbEndpoint, LbSubsetConfig, LbSubsetSelector,
+    Cluster, ClusterLoadAssignment, CommonLbConfig, Endpoint, LbEndpoint, LbSubsetConfig, LbSubsetSelector,
     LocalityEndpoints, PanicThreshold, SubsetFallback, TransportSocketMatch,
 };
 use crate::config::limit::{CircuitBreakers, Thresholds};
@@ -120,6 +120,36 @@ impl Output<'_> {
         }
     }
 
+    /// Adds the cluster of all pods of a pool that requests of a service port are mirrored to; `None`: it has none that can be reached.
+    pub(super) fn mirror_cluster(&mut self, at: &At<'_>, pool: &PoolKey, joint: Joint) -> Option<String> {
+        let origins: Vec<&Origin> = at.port.policy.mirror.iter().map(|(_, origin)| origin).collect();
+        if let (Some(origin), true) = (origins.first(), joint.clusters.len() > 1) {
+            self.find(
+                codes::APPROXIMATED,
+                origin,
+                "of pods that are spoken to in several ways, some get no copies",
+            );
+        }
+        let ((spoken, _), members) = joint.clusters.into_iter().next()?;
+        let (own, port) = (at.number.to_string(), pool.port.to_string());
+        // Seven parts; leaves have four or six, joint clusters five.
+        let name = name::join(&[
+            at.name.namespace.as_str(),
+            at.name.name.as_str(),
+            &own,
+            spoken,
+            "mirror",
+            pool.service.name.as_str(),
+            &port,
+        ]);
+        let mut cluster = self.cluster_of(&name, spoken, &members);
+        // A copy goes to any of them.
+        cluster.lb_subset_config = None;
+        let assignment = assignment(&name, members.endpoints);
+        self.add_cluster(cluster, assignment, origins);
+        Some(name)
+    }
+
     fn joint_cluster(
         &mut self,
         at: &At<'_>,
@@ -129,7 +159,7 @@ impl Output<'_> {
         origins: &[&Origin],
     ) {
         let policy = &at.port.policy;
-        let mut cluster = leaf::cluster(&name, leaf::versions(spoken, members.directly));
+        let mut cluster = self.cluster_of(&name, spoken, &members);
         if let Some((most, _)) = policy.max_in_flight {
             let thresholds = Thresholds { max_requests: Some(most), ..leaf::unlimited() };
             cluster.circuit_breakers = Some(CircuitBreakers { thresholds: vec![thresholds] });
@@ -138,6 +168,14 @@ impl Output<'_> {
         // With Envoy's default, all endpoints are used again once half of them are out.
         cluster.common_lb_config =
             Some(CommonLbConfig { healthy_panic_threshold: Some(PanicThreshold { value: 0.0 }) });
+        let assignment = assignment(&name, members.endpoints);
+        self.add_cluster(cluster, assignment, origins.iter().copied());
+    }
+}
+
+impl Output<'_> {
+    fn cluster_of(&self, name: &str, spoken: &str, members: &Members) -> Cluster {
+        let mut cluster = leaf::cluster(name, leaf::versions(spoken, members.directly));
         cluster.lb_subset_config = Some(LbSubsetConfig {
             fallback_policy: SubsetFallback::NoFallback.into(),
             subset_selectors: vec![LbSubsetSelector { keys: vec![LEAF.to_owned()] }],
@@ -151,15 +189,14 @@ impl Output<'_> {
         }
         cluster.transport_socket_matches = members
             .peers
-            .into_values()
+            .values()
             .map(|peer| TransportSocketMatch {
                 r#match: Some(Struct::of(PEER, ValueKind::String(peer.name.clone()))),
-                name: peer.name,
-                transport_socket: Some(peer.socket),
+                name: peer.name.clone(),
+                transport_socket: Some(peer.socket.clone()),
             })
             .collect();
-        let assignment = assignment(&name, members.endpoints);
-        self.add_cluster(cluster, assignment, origins.iter().copied());
+        cluster
     }
 }
 

@@ -7,7 +7,7 @@
 //! A sidecar routes alike, and leaves access to the sidecars of the pods that it picks.
 //!
 //! - `access`: grants → RBAC · `condition`: matches · `leaf`: exact weights and clusters · `http`, `opaque`: listeners
-//! - `joint`: one cluster for what is limited as a whole · `breaker`: circuit breakers
+//! - `joint`: one cluster for what is limited as a whole · `breaker`: circuit breakers · `mirror`: copies
 //! - `sidecar`: whose it is, and how others are reached · `tls`: mTLS between sidecars · `inbound`: who may call its pod
 
 mod access;
@@ -17,6 +17,7 @@ mod http;
 mod inbound;
 mod joint;
 mod leaf;
+mod mirror;
 mod opaque;
 mod sidecar;
 mod tls;

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use smi_core::hub::names::Transport;
+use smi_core::ir::Mode;
 
 use super::leaf::Leaf;
 use super::sidecar::Reach;
 use super::{At, Output, leaf};
+use crate::codes;
 use crate::config::Any;
 use crate::config::TypedExtension;
 use crate::config::address::{Address, CidrRange, Protocol};
@@ -16,6 +18,7 @@ use crate::config::listener::{
     TcpWeightedCluster, UdpListenerConfig, UdpProxy, UdpRoute,
 };
 use crate::config::matcher::{IpMatcher, IpRangeMatcher, Matcher, MatcherTree, OnMatch, SourceIpInput};
+use crate::config::rbac::{NetworkRbac, Rbac};
 
 /// Where a share goes that fails: the broadcast address, to which a socket may not send unless it asks to.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), 9);
@@ -79,20 +82,33 @@ impl Output<'_> {
 
     fn tcp_chain(&mut self, at: &At<'_>, name: &str, leaves: &[Leaf<'_>], may: &[bool]) -> FilterChain {
         let mut clusters = Vec::new();
+        let mut counting = BTreeMap::new();
         for (leaf, allowed) in leaves.iter().zip(may) {
+            if let (Reach::Here, Some((workload, port))) = (self.reach(at, leaf), leaf.at)
+                && let Some(rules) = self.access.shadow(at.service.mode, workload, port)
+            {
+                counting.insert((workload, port), rules);
+            }
             // A refused share goes to a cluster without endpoints, which closes.
             let reach = if *allowed { self.reach(at, leaf) } else { Reach::Refused };
             clusters.push((self.leaf_cluster(at, leaf, "tcp", reach), leaf.weight));
         }
         FilterChain {
             name: "everybody".into(),
-            filters: vec![proxy(name, clusters)],
+            filters: counting
+                .into_values()
+                .map(|rules| counted(name, rules))
+                .chain([proxy(name, clusters)])
+                .collect(),
             ..FilterChain::default()
         }
     }
 
     pub(super) fn udp_port(&mut self, at: &At<'_>, address: Address, name: String) {
         let Some(leaves) = self.opaque_leaves(at) else { return };
+        if at.service.mode == Mode::Permissive {
+            self.find(codes::IGNORED, &at.service.origin, "would-be denials are not counted on UDP ports");
+        }
         let groups = groups(self, at, &leaves, Transport::Udp);
         let mut range_matchers = Vec::new();
         for (number, (may, callers)) in groups.named.into_iter().enumerate() {
@@ -180,6 +196,13 @@ impl Output<'_> {
         }
         leaves
     }
+}
+
+/// A filter that counts would-be denials. Where a split leads to several workloads there is one for each, as none knows which of them a
+/// connection will go to.
+pub(super) fn counted(name: &str, rules: Rbac) -> Filter {
+    let rbac = NetworkRbac { rules: None, shadow_rules: Some(rules), stat_prefix: format!("{name}.") };
+    Filter { name: "envoy.filters.network.rbac".into(), typed_config: Some(Any::pack(&rbac)) }
 }
 
 /// The filter that splits connections.

@@ -36,8 +36,11 @@ impl Mesh {
 
     /// The same of an IR.
     pub(crate) fn of(ir: Ir, name: &str) -> Self {
+        let mut backend = Envoy::default();
+        // All pods share one loopback address here, so applications and outbound listeners are at the pods' own.
+        backend.options.sidecar.app = AppAddress::Pod;
         let issuer = DevIssuer::new("cluster.local", Duration::from_secs(3600)).unwrap();
-        Self { ir, folder: folder(name), issuer, backend: Envoy::default() }
+        Self { ir, folder: folder(name), issuer, backend }
     }
 
     /// Writes certificate, key and trust of an identity.
@@ -59,8 +62,6 @@ impl Mesh {
         let [certificate, key, trust] = self.certificates(id.as_str(), pod.name.name.as_str());
         let mut backend = self.backend.clone();
         backend.options.admin_port = Some(admin);
-        // All pods share one loopback address here, so applications and outbound listeners are at the pods' own.
-        backend.options.sidecar.app = AppAddress::Pod;
         backend.options.sidecar.listen = found.addresses[0];
         backend.options.sidecar.certificates = Certificates::Files { certificate, key, trust };
         let config = backend.render(&self.ir, &ProxyTarget::Sidecar(pod.clone())).output;

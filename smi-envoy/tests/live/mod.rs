@@ -34,18 +34,28 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 }
 
 /// A process that ends with the test.
-pub(crate) struct Running(Child);
+pub(crate) struct Running {
+    child: Child,
+    admin: u16,
+}
 
 impl Running {
     pub(crate) fn of(child: Child) -> Self {
-        Self(child)
+        Self { child, admin: 0 }
+    }
+
+    /// The sum of an Envoy's counters whose names end so.
+    pub(crate) fn count(&self, end: &str) -> u64 {
+        let stats = curl(&[&format!("http://127.0.0.1:{}/stats?usedonly", self.admin)]);
+        let values = stats.lines().filter_map(|line| line.split_once(": "));
+        values.filter(|(name, _)| name.ends_with(end)).map(|(_, value)| value.parse::<u64>().unwrap()).sum()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -110,7 +120,7 @@ pub(crate) fn start(file: &Path, admin: u16) -> Running {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let running = Running(child);
+    let running = Running { child, admin };
     for _ in 0..100 {
         if curl(&[&format!("http://127.0.0.1:{admin}/ready")]).contains("LIVE") {
             return running;

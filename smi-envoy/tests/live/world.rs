@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::compile::{CompileOptions, MeshMode, compile};
 use smi_core::diag::Report;
-use smi_core::hub::names::Port;
+use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{Ir, ListenerKey};
 use smi_core::load::{Input, Limits, load};
 use smi_envoy::Envoy;
@@ -45,6 +45,21 @@ impl World {
     /// A service of the account's pods, and everything that `web` may ask of them.
     pub(crate) fn service(self, name: &str, annotations: &[(&str, &str)]) -> Self {
         self.service_without_grant(name, annotations).grant(name, "all")
+    }
+
+    /// A TCP service of the account's pods at 5432, of which `web` may use as much as `granted` says.
+    pub(crate) fn tcp_service(self, name: &str, account: &str, granted: bool) -> Self {
+        let world = self.more(&format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\n\
+             spec: {{selector: {{app: {account}}}, ports: [{{name: tcp, port: 5432, targetPort: http}}]}}\n"
+        ));
+        let rule = "apiVersion: specs.smi-spec.io/v1alpha4\nkind: TCPRoute\nmetadata: {name: tcp, namespace: shop}\nspec: {matches: {ports: []}}\n";
+        let target = format!(
+            "apiVersion: access.smi-spec.io/v1alpha3\nkind: TrafficTarget\nmetadata: {{name: {account}-tcp, namespace: shop}}\n\
+             spec:\n  destination: {{kind: ServiceAccount, name: {account}, namespace: shop}}\n\
+             \x20 rules: [{{kind: TCPRoute, name: tcp}}]\n  sources: [{{kind: ServiceAccount, name: web, namespace: shop}}]\n"
+        );
+        if granted { world.more(rule).more(&target) } else { world }
     }
 
     /// A service of the account's pods.
@@ -106,17 +121,17 @@ impl World {
             at: SocketAddr::new(self.at(254), port),
             admin,
             report: rendered.report,
-            _running: vec![start(&file, admin)],
+            running: vec![start(&file, admin)],
         };
         let mut mesh = Mesh::of(ir, name);
-        mesh.backend = self.backend.clone();
+        mesh.backend.options.pod_tls = self.backend.options.pod_tls.clone();
         let running = mesh.start().into_values().collect();
         let sidecar = Proxy {
             caller: self.at(1),
             at: SocketAddr::new(self.at(1), port),
             admin: 0,
             report: Report::new(),
-            _running: running,
+            running,
         };
         (node, sidecar)
     }
@@ -128,10 +143,17 @@ pub(crate) struct Proxy {
     pub(crate) at: SocketAddr,
     pub(crate) admin: u16,
     pub(crate) report: Report,
-    _running: Vec<Running>,
+    pub(crate) running: Vec<Running>,
 }
 
 impl Proxy {
+    /// What a connection to a TCP service gets, which speaks HTTP nonetheless.
+    pub(crate) fn connect(&self, ir: &Ir, service: &str) -> String {
+        let key = ListenerKey::Tcp(Namespaced::new("shop", service), Port::new(5432).unwrap());
+        let url = format!("http://{}:{}/", self.at.ip(), ir.listeners.entries[&key]);
+        curl(&["--interface", &self.caller.to_string(), &url])
+    }
+
     /// `200 pod 127.0.0.1`, or another status.
     pub(crate) fn ask(&self, host: &str, path: &str) -> String {
         let (from, host) = (self.caller.to_string(), format!("Host: {host}"));
@@ -140,6 +162,21 @@ impl Proxy {
             curl(&["--max-time", "5", "--interface", &from, "-H", &host, "-w", "\n%{http_code}", &url]);
         let (body, status) = answer.rsplit_once('\n').unwrap();
         if status == "200" { format!("200 {body}") } else { status.to_owned() }
+    }
+
+    /// The same for as many requests as fast as they come.
+    pub(crate) fn ask_on(&self, host: &str, count: usize) -> Vec<String> {
+        let (from, host) = (self.caller.to_string(), format!("Host: {host}"));
+        let url = format!("http://{}/?[1-{count}]", self.at);
+        let out =
+            curl(&["--max-time", "9", "--interface", &from, "-H", &host, "-w", "\\n%{http_code}\\n", &url]);
+        let lines: Vec<&str> = out.lines().collect();
+        let answer = |pair: &[&str]| match pair {
+            [body, "200"] => format!("200 {body}"),
+            [_, status] => (*status).to_owned(),
+            _ => panic!("{out}"),
+        };
+        lines.chunks(2).map(answer).collect()
     }
 
     /// Answers to as many at the same time, without the pods' addresses.
