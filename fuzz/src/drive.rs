@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use smi_core::testing::random::Random;
 
-use crate::mutate::{Random, mutate};
+use crate::mutate::mutate;
 use crate::targets::{Mark, Target};
 
 /// How long, and from where.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::ValueEnum;
 use serde_json::json;
-use smi_core::diag::{Diagnostic, Report, Severity, SourceId, Span};
+use smi_core::diag::{Diagnostic, Report, Severity, SourceId, Span, printable};
 use smi_core::load::Sources;
 
 /// Form of the findings.
@@ -114,7 +114,7 @@ pub(crate) fn span(diagnostic: &Diagnostic, sources: &Sources) -> Option<Span> {
 /// `file:line:column`.
 pub(crate) fn place(span: Span, sources: &Sources) -> String {
     let at = sources.line_column(span);
-    format!("{}:{}:{}", sources.name(span.source), at.line, at.column)
+    format!("{}:{}:{}", printable(sources.name(span.source)), at.line, at.column)
 }
 
 fn subject(diagnostic: &Diagnostic) -> String {
@@ -130,19 +130,33 @@ fn usize_range(span: Span, text: &str) -> std::ops::Range<usize> {
     clamp(span.start)..clamp(span.end.max(span.start))
 }
 
+/// The texts of a finding as they may stand on a terminal. JSON and SARIF escape for themselves.
+fn for_people(diagnostic: &Diagnostic) -> Diagnostic {
+    let mut shown = diagnostic.clone();
+    shown.message = printable(&shown.message).into_owned();
+    shown.help = shown.help.map(|help| printable(&help).into_owned());
+    for related in &mut shown.related {
+        related.message = printable(&related.message).into_owned();
+    }
+    shown
+}
+
 fn human(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let diagnostic = &for_people(diagnostic);
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Lint => Level::INFO.with_name("lint"),
     };
     let title = level.primary_title(&diagnostic.message).id(diagnostic.code.id);
-    let what = subject(diagnostic);
+    let what = printable(&subject(diagnostic)).into_owned();
     let mut group = match span(diagnostic, sources) {
         Some(span) => {
             let text = sources.text(span.source);
             let annotation = AnnotationKind::Primary.span(usize_range(span, text)).label(&what);
-            title.element(Snippet::source(text).path(sources.name(span.source)).annotation(annotation))
+            title.element(
+                Snippet::source(text).path(printable(sources.name(span.source))).annotation(annotation),
+            )
         }
         None if what.is_empty() => Group::with_title(title),
         None => title.element(Level::NOTE.message(format!("at {what}"))),
@@ -152,8 +166,9 @@ fn human(diagnostic: &Diagnostic, sources: &Sources) -> String {
         if let Some(span) = found {
             let text = sources.text(span.source);
             let annotation = AnnotationKind::Context.span(usize_range(span, text)).label(&related.message);
-            group =
-                group.element(Snippet::source(text).path(sources.name(span.source)).annotation(annotation));
+            group = group.element(
+                Snippet::source(text).path(printable(sources.name(span.source))).annotation(annotation),
+            );
         }
     }
     if let Some(help) = &diagnostic.help {
@@ -166,7 +181,8 @@ fn short(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let place = span(diagnostic, sources).map(|s| place(s, sources) + ": ").unwrap_or_default();
     let what = subject(diagnostic);
     let what = if what.is_empty() { what } else { what + ": " };
-    format!("{place}{}[{}]: {what}{}", diagnostic.severity, diagnostic.code.id, diagnostic.message)
+    let text = what + &diagnostic.message;
+    format!("{place}{}[{}]: {}", diagnostic.severity, diagnostic.code.id, printable(&text))
 }
 
 fn as_json(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
@@ -200,7 +216,7 @@ fn github(diagnostic: &Diagnostic, sources: &Sources) -> String {
         "::{kind} {}title={}::{}",
         place.unwrap_or_default(),
         diagnostic.code.id,
-        escape(&format!("{what}{}", diagnostic.message))
+        escape(&printable(&format!("{what}{}", diagnostic.message)))
     )
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct CompileFlags {
     /// Allow the kubelet's probes found in pods.
     #[arg(long, help_heading = "Meaning")]
     allow_probes: bool,
-    /// Keep encoded slashes and backslashes in paths as opaque text instead of refusing such requests.
+    /// Keep encoded slashes and backslashes in paths as opaque text instead of refusing such requests (Traefik: slashes only).
     #[arg(long, help_heading = "Meaning")]
     keep_encoded_slashes: bool,
     /// The port table of the run before, whose listen ports stay.

@@ -289,3 +289,21 @@ fn standard_input_is_read_by_every_verb() {
         assert!(!output.stdout.is_empty());
     }
 }
+
+/// What a manifest says is shown, and steers no terminal. Programs get it as it is.
+#[test]
+fn findings_steer_no_terminal() {
+    let folder = Folder::new("terminal");
+    let text = "apiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\nmetadata: {name: \"g\\e[2J\\n\\u202Ex\"}\nspec: {matches: [{name: m, pathRegex: \"(\\e]0;owned\\a\", \"\\u2067\\nerror[SMI0000]: all is well\": 1}]}\n";
+    let file = folder.file("group.yaml", text);
+    for format in ["human", "short", "github"] {
+        let shown = stdout(&smi(&["check", "--output", format, &file]));
+        assert!(!shown.chars().any(|c| c != '\n' && c.is_control()), "{shown:?}");
+        assert!(!shown.contains(['\u{202e}', '\u{2067}']), "{shown:?}");
+        assert!(!shown.lines().any(|line| line.starts_with("error[SMI0000]")), "{shown}");
+        assert!(shown.contains("\\u{1b}[2J\\u{a}\\u{202e}x"), "{shown}");
+    }
+    let findings: Value = serde_json::from_slice(&smi(&["check", "--output", "json", &file]).stdout).unwrap();
+    let names = findings.as_array().unwrap().iter().map(|f| &f["object"]["name"]);
+    assert!(names.clone().count() > 0 && names.clone().all(|n| n == "g\u{1b}[2J\n\u{202e}x"), "{findings}");
+}

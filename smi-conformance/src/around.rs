@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use smi_core::eval::{Caller, Outcome, eval};
 use smi_core::ir::Ir;
+use smi_core::testing::random::Random;
 
 use crate::call::{Call, Direct, Way};
-use crate::random::Random;
+use crate::random::one_of;
 use crate::requests::Attempt;
 
 /// A direct call that asks the same of one of the service's pods; none, if no pod of it has a sidecar.
@@ -15,9 +16,9 @@ pub fn around(random: &mut Random, ir: &Ir, call: &Call) -> Option<(Call, Attemp
     if endpoints.is_empty() || ir.callers.is_empty() {
         return None;
     }
-    let to = *random.pick(&endpoints);
+    let to = *one_of(random, &endpoints);
     let callers: Vec<&IpAddr> = ir.callers.keys().collect();
-    let from = **random.pick(&callers);
+    let from = **one_of(random, &callers);
     let pod = ir.callers.get(&from)?;
     let mut call =
         Call { request: call.request.clone(), direct: Some(Direct { to, from, way: Way::Certificate }) };
@@ -27,7 +28,7 @@ pub fn around(random: &mut Random, ir: &Ir, call: &Call) -> Option<(Call, Attemp
     }
     if random.chance(25) {
         // The certificate of somebody else: it counts, and what is bound to its owner's address does not.
-        let stolen = ir.identity(&ir.pods.get(ir.callers.get(*random.pick(&callers))?)?.workload);
+        let stolen = ir.identity(&ir.pods.get(ir.callers.get(*one_of(random, &callers))?)?.workload);
         if stolen != ir.identity(&ir.pods.get(pod)?.workload) {
             call.request.caller = Caller::Identity(stolen);
             return Some((call, Attempt::AnothersCertificate));
@@ -45,7 +46,7 @@ pub fn around(random: &mut Random, ir: &Ir, call: &Call) -> Option<(Call, Attemp
     let (from, friend) = friend.unwrap_or((&from, pod));
     let caller = Caller::Identity(ir.identity(&ir.pods.get(friend)?.workload));
     let ways: Vec<Way> = Way::ALL.into_iter().filter(|way| way.refused()).collect();
-    let way = *random.pick(&ways);
+    let way = *one_of(random, &ways);
     call.request.caller = caller;
     call.direct = Some(Direct { to, from: *from, way });
     Some((call, Attempt::Direct(way)))

@@ -10,12 +10,13 @@ use smi_core::compile::{PortRanges, compile};
 use smi_core::eval::{Caller, Outcome, Request};
 use smi_core::ir::{Ir, verify};
 use smi_core::load::{Input, Limits, load};
+use smi_core::testing::random::Random;
 
 use crate::around::around;
 use crate::call::Call;
 use crate::case::{Case, Expected};
 use crate::compare::{Made, Running, difference};
-use crate::random::Random;
+use crate::random::one_of;
 use crate::requests::{Attempt, request};
 use crate::shrink::{Shrunk, shrink};
 use crate::subject::{LiveProxy, Subject};
@@ -170,7 +171,7 @@ fn draw<S: Subject>(subject: &S, random: &mut Random, ir: &Ir) -> (Call, Option<
         }
         let calls = subject.calls(ir, &call);
         if !calls.is_empty() {
-            return (random.pick(&calls).clone(), attempt);
+            return (one_of(random, &calls).clone(), attempt);
         }
     }
 }

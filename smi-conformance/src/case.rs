@@ -309,8 +309,11 @@ pub fn requires(ir: &Ir, request: &Request, decision: &Decision) -> BTreeSet<Fea
         Payload::Udp { .. } => (Feature::Udp, Feature::UdpAccess, Feature::UdpSplit),
     };
     out.insert(base);
-    if ir.settings.encoded_slashes == EncodedSlashes::Keep && base == Feature::Http {
+    if let (Payload::Http(http), EncodedSlashes::Keep) = (&request.payload, ir.settings.encoded_slashes) {
         out.insert(Feature::KeepEncodedSlashes);
+        if http.target.to_ascii_uppercase().contains("%5C") {
+            out.insert(Feature::KeepEncodedBackslashes);
+        }
     }
     let Decision::Routed(routed) = decision else { return out };
     if routed.legs.len() > 1 {

@@ -24,7 +24,7 @@ pub mod envoy;
 pub mod loopback;
 pub mod node;
 pub mod observe;
-pub mod random;
+mod random;
 pub mod requests;
 pub mod shrink;
 pub mod subject;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::bail;
+use smi_core::compile::PortRanges;
 use smi_core::eval::{Caller, Payload};
 use smi_core::hub::names::{Namespaced, Port, Transport};
 use smi_core::ir::{Ir, ListenerKey};
@@ -15,6 +16,13 @@ use crate::observe::Observation;
 
 /// Listeners of each kind that a node proxy may have.
 pub const LISTENERS: u16 = 16;
+
+/// Where the listeners of a node proxy are, from its first port on: HTTP, TCP, UDP.
+#[must_use]
+pub fn listener_ranges(first: u16) -> PortRanges {
+    let from = |kind: u16| (first + kind * LISTENERS, LISTENERS);
+    PortRanges { http: from(0), tcp: from(1), udp: from(2) }
+}
 
 /// Sends a request to a node proxy on this machine so many times.
 ///

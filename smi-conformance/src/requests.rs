@@ -8,9 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use smi_core::eval::{Caller, Decision, HttpRequest, Outcome, Payload, Request, eval};
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{Ir, Protocol};
+use smi_core::testing::random::Random;
 
 use crate::call::Way;
-use crate::random::Random;
+use crate::random::one_of;
 
 pub(crate) const TARGETS: &[&str] = &[
     "/items",
@@ -75,7 +76,7 @@ pub enum Attempt {
     ForgedAddress,
     /// `/allowed/../refused`.
     DotSegments,
-    /// `/allowed%2f..%2frefused`, and backslashes.
+    /// `/allowed%2f..%2frefused`, backslashes, and both in segments that dot segments remove.
     EncodedSlashes,
     /// `//refused`.
     DuplicateSlashes,
@@ -139,7 +140,7 @@ pub fn request(random: &mut Random, ir: &Ir) -> (Request, Option<Attempt>) {
     if !matches!(plain.payload, Payload::Http(_)) || !random.chance(40) {
         return (plain, None);
     }
-    let attempt = *random.pick(&Attempt::DISGUISES);
+    let attempt = *one_of(random, &Attempt::DISGUISES);
     (disguise(random, ir, plain, attempt), Some(attempt))
 }
 
@@ -148,11 +149,11 @@ fn plain(random: &mut Random, ir: &Ir) -> Request {
     let caller = if addresses.is_empty() || random.chance(7) {
         Caller::Nobody
     } else {
-        Caller::Address(*random.pick(&addresses))
+        Caller::Address(*one_of(random, &addresses))
     };
     let names: Vec<&Namespaced> = ir.services.keys().collect();
     let fallback = Namespaced::new("a", "gone");
-    let service = if names.is_empty() || random.chance(2) { &fallback } else { *random.pick(&names) };
+    let service = if names.is_empty() || random.chance(2) { &fallback } else { *one_of(random, &names) };
     let ports: Vec<(Port, Protocol)> = ir
         .services
         .get(service)
@@ -161,7 +162,7 @@ fn plain(random: &mut Random, ir: &Ir) -> Request {
         .collect();
     let opaque: Vec<_> = ports.iter().filter(|(_, p)| !matches!(p, Protocol::Http(_))).collect();
     if !opaque.is_empty() && random.chance(22) {
-        let (port, protocol) = **random.pick(&opaque);
+        let (port, protocol) = **one_of(random, &opaque);
         let service = service.clone();
         let udp = protocol == Protocol::Udp;
         let payload = if udp { Payload::Udp { service, port } } else { Payload::Tcp { service, port } };
@@ -173,14 +174,14 @@ fn plain(random: &mut Random, ir: &Ir) -> Request {
         http.extend(Port::new(80));
     }
     let domains = &ir.settings.mesh_domains;
-    let domain = if domains.is_empty() || random.chance(2) { "nowhere" } else { random.pick(domains) };
+    let domain = if domains.is_empty() || random.chance(2) { "nowhere" } else { one_of(random, domains) };
     let method =
-        if random.chance(3) { *random.pick(&["get", "FOO", "TRACE"]) } else { *random.pick(METHODS) };
+        if random.chance(3) { *one_of(random, &["get", "FOO", "TRACE"]) } else { *one_of(random, METHODS) };
     let http = HttpRequest {
-        port: *random.pick(&http),
+        port: *one_of(random, &http),
         host: format!("{}.{}.{domain}", service.name, service.namespace),
         method: method.to_owned(),
-        target: (*random.pick(TARGETS)).to_owned(),
+        target: (*one_of(random, TARGETS)).to_owned(),
         headers: headers(random),
     };
     Request { caller, payload: Payload::Http(http) }
@@ -189,7 +190,7 @@ fn plain(random: &mut Random, ir: &Ir) -> Request {
 fn headers(random: &mut Random) -> Vec<(String, String)> {
     let mut out = Vec::new();
     while random.chance(35) && out.len() < 3 {
-        let (name, value) = random.pick(VALUES);
+        let (name, value) = one_of(random, VALUES);
         out.push(((*name).to_owned(), (*value).to_owned()));
     }
     out
@@ -211,28 +212,32 @@ fn disguise(random: &mut Random, ir: &Ir, mut request: Request, attempt: Attempt
     match attempt {
         Attempt::ForgedAddress => {
             let claimed = friend.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            let (name, value) = random.pick(&[
-                ("X-Forwarded-For", "{}"),
-                ("x-forwarded-for", "{}, 203.0.113.7"),
-                ("X-Real-Ip", "{}"),
-                ("Forwarded", "for={}"),
-                ("X-Envoy-External-Address", "{}"),
-                ("True-Client-Ip", "{}"),
-                ("X_Forwarded_For", "{}"),
-                (
-                    "X-Forwarded-Client-Cert",
-                    "By=spiffe://cluster.local/ns/a/sa/web;URI=spiffe://cluster.local/ns/a/sa/v1",
-                ),
-            ]);
+            let (name, value) = one_of(
+                random,
+                &[
+                    ("X-Forwarded-For", "{}"),
+                    ("x-forwarded-for", "{}, 203.0.113.7"),
+                    ("X-Real-Ip", "{}"),
+                    ("Forwarded", "for={}"),
+                    ("X-Envoy-External-Address", "{}"),
+                    ("True-Client-Ip", "{}"),
+                    ("X_Forwarded_For", "{}"),
+                    (
+                        "X-Forwarded-Client-Cert",
+                        "By=spiffe://cluster.local/ns/a/sa/web;URI=spiffe://cluster.local/ns/a/sa/v1",
+                    ),
+                ],
+            );
             http.headers.push(((*name).to_owned(), value.replace("{}", &claimed.to_string())));
         }
         Attempt::DotSegments => {
             let open = open.unwrap_or(&"/api");
-            let up = *random.pick(&["..", "%2e%2e", ".%2E", "%2e."]);
+            let up = *one_of(random, &["..", "%2e%2e", ".%2E", "%2e."]);
             let depth = open.matches('/').count();
             let ups = vec![up; depth].join("/");
-            http.target = match random.below(5) {
+            http.target = match random.below(6) {
                 0 => format!("{open}/{ups}/../..{}", http.target),
+                3 => format!("{open}/x/y/{up}"),
                 1 => format!("/.{}", http.target),
                 2 => format!("{}/.", http.target.split('?').next().unwrap_or_default()),
                 _ => format!("{open}/{ups}{}", http.target),
@@ -240,11 +245,13 @@ fn disguise(random: &mut Random, ir: &Ir, mut request: Request, attempt: Attempt
         }
         Attempt::EncodedSlashes => {
             let open = open.unwrap_or(&"/api");
-            let slash = *random.pick(&["%2f", "%2F", "%5c", "%5C", "\\", "%252f", "%c0%af"]);
-            http.target = if random.chance(50) {
-                format!("{open}{slash}..{}", http.target)
-            } else {
-                http.target.replacen('/', &format!("/{}{slash}", if random.chance(50) { "" } else { "." }), 1)
+            let slash = *one_of(random, &["%2f", "%2F", "%5c", "%5C", "\\", "%252f", "%c0%af", "|%2f"]);
+            http.target = match random.below(5) {
+                0 | 1 => format!("{open}{slash}..{}", http.target),
+                // In a segment that goes.
+                2 => format!("{open}{slash}x/..{}", http.target),
+                3 => http.target.replacen('/', &format!("/{slash}"), 1),
+                _ => http.target.replacen('/', &format!("/.{slash}"), 1),
             };
         }
         Attempt::DuplicateSlashes => {
@@ -255,8 +262,8 @@ fn disguise(random: &mut Random, ir: &Ir, mut request: Request, attempt: Attempt
             };
         }
         Attempt::RepeatedHeaders => {
-            let (name, value) = *random.pick(VALUES);
-            let (_, second) = *random.pick(VALUES);
+            let (name, value) = *one_of(random, VALUES);
+            let (_, second) = *one_of(random, VALUES);
             match random.below(5) {
                 0 => http.headers.push((name.into(), format!("{value},{second}"))),
                 1 => http.headers.push((name.replace('-', "_"), value.into())),

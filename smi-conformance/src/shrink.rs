@@ -125,9 +125,9 @@ fn remove(document: &mut Value, pointer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
     use crate::requests;
     use crate::world;
+    use smi_core::testing::random::Random;
 
     #[test]
     fn the_least_is_found() {

@@ -11,17 +11,19 @@ use smi_core::compile::PortRanges;
 use smi_core::eval::{Decide, Distribution, Outcome, Payload, Request, eval};
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{EncodedSlashes, Ir, ListenerKey};
-use smi_traefik::sim::Simulator;
+use smi_traefik::sim::{Simulator, path};
 use smi_traefik::{Provider, Traefik, TraefikConfig, TraefikOptions};
 
 use crate::call::Call;
 use crate::loopback::client::{self, Client};
 use crate::loopback::{Network, port};
-use crate::node::{LISTENERS, ask};
+use crate::node::{LISTENERS, ask, listener_ranges};
 use crate::observe::Observation;
 use crate::subject::{Counting, Declared, Instead, LiveProxy, Refusal, Subject};
 
 const WAIT: Duration = Duration::from_secs(10);
+/// The loop that switches entry points takes microseconds, and longer where there is much else to do.
+const SWITCH: Duration = Duration::from_millis(100);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The backend.
@@ -38,15 +40,13 @@ impl TraefikNode {
     }
 }
 
-/// Escapes that Traefik decodes before it matches: patterns that could tell refuse them.
-const DECODED: &[&str] = &["%7C", "%60", "%22"];
-
 const DECLARED: &[Declared] = &[
+    // Traefik decodes some escapes before it matches, and patterns that could tell refuse them.
     Declared {
         name: "escape refused",
         lacks: None,
         concerns: |_, request, _| match &request.payload {
-            Payload::Http(http) => DECODED.iter().any(|e| http.target.to_ascii_uppercase().contains(e)),
+            Payload::Http(http) => path::received(&http.target).is_some_and(|p| path::matched(&p) != p),
             Payload::Tcp { .. } | Payload::Udp { .. } => false,
         },
         instead: Instead::Refusal(Refusal::Forbidden),
@@ -61,11 +61,13 @@ const DECLARED: &[Declared] = &[
         },
         instead: Instead::Refusal(Refusal::Forbidden),
     },
+    // A last dot segment takes its slash along, what stands in a segment that is removed is not looked at, and where a byte should have
+    // been escaped the whole path is escaped anew. Whatever comes of it is matched and forwarded.
     Declared {
-        name: "a last segment `.` takes its slash along",
+        name: "path tidied otherwise",
         lacks: None,
-        concerns: |_, request, _| undotted(request).is_some(),
-        instead: Instead::Spelled(undotted),
+        concerns: |_, request, _| tidied(request).is_some(),
+        instead: Instead::Spelled(tidied),
     },
     // Traefik looks for a router before it looks at the path.
     Declared {
@@ -78,23 +80,16 @@ const DECLARED: &[Declared] = &[
     },
 ];
 
-/// The request without last segments `.`, if it has any: `/x` for `/x/.`, which Traefik matches and forwards.
-fn undotted(request: &Request) -> Option<Request> {
+/// The request with the path that Traefik makes of it, where that is another one.
+fn tidied(request: &Request) -> Option<Request> {
     let mut request = request.clone();
     let Payload::Http(http) = &mut request.payload else { return None };
     let (path, query) = match http.target.split_once('?') {
         Some((path, query)) => (path, format!("?{query}")),
         None => (http.target.as_str(), String::new()),
     };
-    let mut short = path;
-    while let Some(shorter) = ["/.", "/%2e", "/%2E"].iter().find_map(|dot| short.strip_suffix(dot)) {
-        short = shorter.trim_end_matches('/');
-    }
-    if short == path {
-        return None;
-    }
-    let short = if short.is_empty() { "/" } else { short };
-    http.target = format!("{short}{query}");
+    let received = path::received(path).filter(|received| received != path)?;
+    http.target = received + &query;
     Some(request)
 }
 
@@ -146,7 +141,7 @@ pub struct LiveTraefik {
 }
 
 impl LiveTraefik {
-    /// Starts Traefik.
+    /// Starts Traefik without routes and waits until it answers.
     ///
     /// # Errors
     /// When it does not start.
@@ -163,7 +158,9 @@ impl LiveTraefik {
         let child = run(binary, &folder, &options, base, slashes)?;
         let subject = TraefikNode { options };
         let (network, client) = (Network::default(), Client::default());
-        let live = Self { binary: binary.to_owned(), child, folder, subject, network, client, base, slashes };
+        let mut live =
+            Self { binary: binary.to_owned(), child, folder, subject, network, client, base, slashes };
+        live.wait("/ready", 404)?;
         Ok(live)
     }
 
@@ -171,16 +168,21 @@ impl LiveTraefik {
         SocketAddr::new(HERE, self.subject.options.ready_port)
     }
 
-    fn wait(&mut self, path: &str) -> anyhow::Result<()> {
+    /// Until the ready port answers so.
+    fn wait(&mut self, path: &str, answer: u16) -> anyhow::Result<()> {
         let start = Instant::now();
         loop {
-            if client::get(self.ready(), path).is_ok_and(|(status, _)| status == 200) {
+            if client::get(self.ready(), path).is_ok_and(|(status, _)| status == answer) {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
                 bail!("Traefik ended: {status}: {}", self.log());
             }
-            ensure!(start.elapsed() < WAIT, "Traefik did not answer {path} in time: {}", self.log());
+            ensure!(
+                start.elapsed() < WAIT,
+                "Traefik did not answer {path} with {answer} in time: {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -209,8 +211,9 @@ fn run(
             ListenerKey::Tcp(service.clone(), port(number + 1)?),
             ListenerKey::Udp(service, port(number + 1)?),
         ];
-        for (key, first) in keys.into_iter().zip([0, LISTENERS, 2 * LISTENERS]) {
-            ir.listeners.entries.insert(key, port(base + first + number)?);
+        let ranges = listener_ranges(base);
+        for (key, (first, _)) in keys.into_iter().zip([ranges.http, ranges.tcp, ranges.udp]) {
+            ir.listeners.entries.insert(key, port(first + number)?);
         }
     }
     let mut install = Traefik { options: options.clone() }.render(&ir, &ProxyTarget::Node).output.install;
@@ -234,8 +237,7 @@ impl LiveProxy for LiveTraefik {
     }
 
     fn ranges(&self) -> PortRanges {
-        let from = |first: u16| (self.base + first, LISTENERS);
-        PortRanges { http: from(0), tcp: from(LISTENERS), udp: from(2 * LISTENERS) }
+        listener_ranges(self.base)
     }
 
     fn network(&mut self) -> &mut Network {
@@ -258,7 +260,9 @@ impl LiveProxy for LiveTraefik {
         let work = self.folder.join("next");
         std::fs::write(&work, config.dynamic_json())?;
         std::fs::rename(&work, self.folder.join("dynamic.yaml"))?;
-        self.wait(&format!("/config/{}", config.hash))?;
+        self.wait(&format!("/config/{}", config.hash), 200)?;
+        // The marker tells of its own entry point. Traefik switches all of them in one loop, in any order.
+        std::thread::sleep(SWITCH);
         let (_, body) = client::get(self.ready(), "/api/overview")?;
         let overview: serde_json::Value = serde_json::from_str(&body)?;
         for (layer, part) in [

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use smi_core::compile::{CompileOptions, DeadBackends, MeshMode};
 use smi_core::ir::EncodedSlashes;
+use smi_core::testing::random::Random;
 
-use crate::random::Random;
+use crate::random::one_of;
 
 /// A world.
 #[derive(Clone, Debug)]
@@ -127,7 +128,7 @@ impl Maker<'_> {
             options.dead_backends = DeadBackends::Drop;
         }
         if self.random.chance(20) {
-            let more: &[&str] = self.random.pick::<&[&str]>(&[&["mesh", "maesh"], &["svc.local", "mesh"]]);
+            let more: &[&str] = one_of::<&[&str]>(self.random, &[&["mesh", "maesh"], &["svc.local", "mesh"]]);
             options.settings.mesh_domains = more.iter().map(|d| Arc::from(*d)).collect();
         }
         if self.random.chance(6) {
@@ -155,7 +156,7 @@ impl Maker<'_> {
                 let (app, pod) = if self.random.chance(2) { (0, 0) } else { (app, pod) };
                 let address = format!("10.77.{app}.{}", pod + 1);
                 let own = format!("{name}-{pod}-{}", out.len());
-                let tier = *self.random.pick(&["gold", "tin"]);
+                let tier = *one_of(self.random, &["gold", "tin"]);
                 self.push(
                     "v1",
                     "Pod",
@@ -212,7 +213,7 @@ impl Maker<'_> {
             for number in 0..1 + self.random.below(3) {
                 let ready = self.random.chance(85);
                 if self.random.chance(70) {
-                    let (of, pod, address) = self.random.pick(pods);
+                    let (of, pod, address) = one_of(self.random, pods);
                     let target = self.random.chance(80);
                     listed.push((
                         address.clone(),
@@ -268,7 +269,7 @@ impl Maker<'_> {
                 let matches: Vec<Value> = (0..count).map(|place| self.one_match(place)).collect();
                 let metadata = json!({"name": group, "namespace": namespace});
                 let version =
-                    *self.random.pick(&["v1alpha4", "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"]);
+                    *one_of(self.random, &["v1alpha4", "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"]);
                 let body = match version {
                     "v1alpha1" | "v1alpha2" => json!({"matches": matches}),
                     _ => json!({"spec": {"matches": matches}}),
@@ -283,14 +284,15 @@ impl Maker<'_> {
             };
             let metadata = json!({"name": "p", "namespace": namespace});
             if self.random.chance(15) {
-                let version = *self.random.pick(&["v1alpha1", "v1alpha2", "v1alpha3"]);
+                let version = *one_of(self.random, &["v1alpha1", "v1alpha2", "v1alpha3"]);
                 let body = if version == "v1alpha3" { json!({"spec": {}}) } else { json!({}) };
                 self.push(&format!("specs.smi-spec.io/{version}"), "TCPRoute", metadata, body);
             } else {
                 let body = json!({"spec": {"matches": {"ports": ports}}});
                 self.push("specs.smi-spec.io/v1alpha4", "TCPRoute", metadata, body);
             }
-            let ports = self.random.pick(&[json!([UDP]), json!([UDP, 53]), json!([53]), json!([])]).clone();
+            let ports =
+                one_of(self.random, &[json!([UDP]), json!([UDP, 53]), json!([53]), json!([])]).clone();
             let metadata = json!({"name": "u", "namespace": namespace});
             let body = json!({"spec": {"matches": {"ports": ports}}});
             self.push("specs.smi-spec.io/v1alpha4", "UDPRoute", metadata, body);
@@ -300,13 +302,13 @@ impl Maker<'_> {
     fn one_match(&mut self, place: usize) -> Value {
         let mut out = json!({"name": format!("m{place}")});
         if self.random.chance(80) {
-            out["pathRegex"] = json!(self.random.pick(PATHS));
+            out["pathRegex"] = json!(one_of(self.random, PATHS));
         }
         if self.random.chance(50) {
-            out["methods"] = json!([self.random.pick(METHODS), self.random.pick(METHODS)]);
+            out["methods"] = json!([one_of(self.random, METHODS), one_of(self.random, METHODS)]);
         }
         if self.random.chance(30) {
-            let (name, value) = *self.random.pick(HEADERS);
+            let (name, value) = *one_of(self.random, HEADERS);
             out["headers"] =
                 if self.random.chance(50) { json!([{name: value}]) } else { json!({name: value}) };
         }
@@ -341,7 +343,7 @@ impl Maker<'_> {
     }
 
     fn target(&mut self, place: usize) {
-        let (namespace, destination) = *self.random.pick(APPS);
+        let (namespace, destination) = *one_of(self.random, APPS);
         let destination = if self.random.chance(12) { "shared" } else { destination };
         let version = match self.random.below(20) {
             0 => "v1alpha1",
@@ -352,7 +354,7 @@ impl Maker<'_> {
         let subject = |kind: &str, name: &str, namespace: &str| json!({"kind": kind, "name": name, "namespace": namespace});
         let mut rules = Vec::new();
         if self.random.chance(65) {
-            let group = if self.random.chance(5) { "missing" } else { self.random.pick(&["g", "h"]) };
+            let group = if self.random.chance(5) { "missing" } else { one_of(self.random, &["g", "h"]) };
             let mut rule = json!({"kind": "HTTPRouteGroup", "name": group});
             if self.random.chance(40) {
                 rule["matches"] = json!([format!("m{}", self.random.below(3))]);
@@ -370,9 +372,9 @@ impl Maker<'_> {
         const BINDINGS: &[&str] = &["labelled", "account", "ids", "several", "missing"];
         let mut sources = Vec::new();
         for _ in 0..2 + self.random.below(4) {
-            let (of, account) = *self.random.pick(APPS);
+            let (of, account) = *one_of(self.random, APPS);
             if version == "v1alpha4" && self.random.chance(40) {
-                sources.push(subject("IdentityBinding", self.random.pick::<&str>(BINDINGS), of));
+                sources.push(subject("IdentityBinding", one_of::<&str>(self.random, BINDINGS), of));
             } else {
                 let account = if self.random.chance(10) { "shared" } else { account };
                 sources.push(subject("ServiceAccount", account, of));
@@ -380,10 +382,10 @@ impl Maker<'_> {
         }
         let mut to = subject("ServiceAccount", destination, namespace);
         if version == "v1alpha4" && self.random.chance(25) {
-            to = subject("IdentityBinding", self.random.pick::<&str>(BINDINGS), namespace);
+            to = subject("IdentityBinding", one_of::<&str>(self.random, BINDINGS), namespace);
         }
         if matches!(version, "v1alpha1" | "v1alpha2") && self.random.chance(60) {
-            to["port"] = json!(*self.random.pick(&[HTTP, OTHER, TCP]));
+            to["port"] = json!(*one_of(self.random, &[HTTP, OTHER, TCP]));
         }
         let metadata = json!({"name": format!("t{place}"), "namespace": namespace});
         let body = if version == "v1alpha1" {
@@ -395,11 +397,11 @@ impl Maker<'_> {
     }
 
     fn split(&mut self, place: usize) {
-        let (namespace, root) = *self.random.pick(APPS);
+        let (namespace, root) = *one_of(self.random, APPS);
         let mut beside: Vec<&str> =
             APPS.iter().filter(|(n, _)| *n == namespace).map(|(_, name)| *name).collect();
         beside.push(if namespace == "a" { "ext" } else { "ext-b" });
-        let version = *self.random.pick(&["v1alpha4", "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"]);
+        let version = *one_of(self.random, &["v1alpha4", "v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"]);
         let root = match self.random.below(10) {
             0 => format!("{root}.{namespace}"),
             1 => format!("{root}.{namespace}.svc.cluster.local"),
@@ -407,9 +409,9 @@ impl Maker<'_> {
         };
         let mut backends = Vec::new();
         for _ in 0..1 + self.random.below(3) {
-            let service = if self.random.chance(5) { "missing" } else { self.random.pick(&beside) };
+            let service = if self.random.chance(5) { "missing" } else { one_of(self.random, &beside) };
             let weight = if version == "v1alpha1" {
-                self.random.pick(&[json!("1"), json!("500m"), json!(2), json!("0"), json!("1.5")]).clone()
+                one_of(self.random, &[json!("1"), json!("500m"), json!(2), json!("0"), json!("1.5")]).clone()
             } else {
                 json!(self.random.below(5))
             };
@@ -417,7 +419,7 @@ impl Maker<'_> {
         }
         let mut spec = json!({"service": root, "backends": backends});
         if matches!(version, "v1alpha3" | "v1alpha4") && self.random.chance(50) {
-            spec["matches"] = json!([{"kind": "HTTPRouteGroup", "name": self.random.pick(&["g", "h"])}]);
+            spec["matches"] = json!([{"kind": "HTTPRouteGroup", "name": one_of(self.random, &["g", "h"])}]);
         }
         let metadata = json!({"name": format!("s{place}"), "namespace": namespace});
         self.push(&format!("split.smi-spec.io/{version}"), "TrafficSplit", metadata, json!({"spec": spec}));

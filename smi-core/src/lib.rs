@@ -21,7 +21,6 @@ pub mod eval;
 pub mod hub;
 pub mod ir;
 pub mod load;
-#[cfg(feature = "proptest")]
 pub mod testing;
 pub mod validate;
 

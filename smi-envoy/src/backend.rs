@@ -144,6 +144,7 @@ impl Backend for Envoy {
                 Feature::CircuitBreaker,
                 Feature::KeepEncodedSlashes,
                 Feature::SharedAddress,
+                Feature::KeepEncodedBackslashes,
             ]),
             ProxyTarget::Sidecar(_) => BTreeSet::from([
                 Feature::Http,
@@ -164,6 +165,7 @@ impl Backend for Envoy {
                 Feature::CountedPermissive,
                 Feature::CircuitBreaker,
                 Feature::KeepEncodedSlashes,
+                Feature::KeepEncodedBackslashes,
             ]),
         };
         if self.options.pod_tls.is_some() {

@@ -32,4 +32,7 @@ codes! {
     METHOD_LOWER_CASE = "SMI1006" "traefik-method-lower-case" Warning "S10",
         "a method with lower-case letters cannot be matched by Traefik",
         "## What it checks\nMethods of matches that have lower-case letters.\n\n## Why it matters\nMethods are case-sensitive, but Traefik reads those of its rules in upper case: `get` would take every GET. The method is left out, so less is served than the policy says.\n\n## Example\n`methods: [get]`\n\n## Fix\nWrite `GET`, if that is what was meant.";
+    BACKSLASH_REFUSED = "SMI1007" "traefik-backslash-refused" Warning "S9",
+        "encoded backslashes are refused by Traefik",
+        "## What it checks\nThe option that keeps encoded slashes and backslashes in paths.\n\n## Why it matters\nTraefik cannot tell a raw backslash, which is always refused, from an encoded one. It refuses both with 400; encoded slashes are kept.\n\n## Example\n`smi render --backend traefik --keep-encoded-slashes`\n\n## Fix\nUse another backend for applications that need `%5C` in their paths.";
 }

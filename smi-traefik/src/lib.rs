@@ -9,6 +9,13 @@
 //! - Timeouts: the only one per service, `responseHeaderTimeout`, ends with the head of the answer; a body may take for ever.
 //! - Mirroring: Traefik reads a request to its end before it forwards it, so requests that stream would hang.
 //!
+//! - Encoded backslashes, where encoded slashes are kept: Traefik forwards a raw backslash as `%5C`, so both are refused with 400.
+//!
+//! **What differs** and opens nothing: Traefik removes dot segments before it looks at what else a path holds, so `/a\b/../c` is `/c` where
+//! the rules want 400; a last dot segment takes its slash along; where one character should have been escaped (`|`), the whole path is
+//! escaped anew, and a `%2F` beside it becomes a slash. Policy decides on the path that the pod receives. Escapes that Traefik decodes
+//! (`%7C`) may be refused, and a bad path of an unknown host is 404 before it is 400.
+//!
 //! Callers are known by address only. CONNECT is answered 501 by Traefik itself, whatever is granted. Limits and breakers hold per
 //! proxy, and a reload resets them.
 //!

@@ -1,4 +1,4 @@
-//! Traps of Traefik on random worlds; the others, numbered alike, are in `traps.rs`.
+//! Traps of Traefik on random worlds; the others, numbered alike, are in the folder `traps`.
 
 use proptest::prelude::*;
 use smi_core::backend::{Backend, ProxyTarget};

@@ -13,7 +13,7 @@ pub use node::{Delivery, EnvoyNode, LiveEnvoyNode};
 pub use process::Process;
 pub use sidecar::{EnvoySidecars, LiveEnvoySidecars};
 
-use smi_core::eval::path::canonical_path;
+use smi_core::eval::path::{BadTarget, canonical_path};
 use smi_core::eval::{Distribution, Outcome, Payload, Request};
 use smi_core::ir::Ir;
 
@@ -67,6 +67,18 @@ const DECLARED: &[Declared] = &[
         },
         instead: Instead::Spelled(slashed),
     },
+    // Envoy removes dot segments before a route refuses bad escapes.
+    Declared {
+        name: "a bad escape goes with its segment",
+        lacks: None,
+        concerns: |ir, request, _| match &request.payload {
+            Payload::Http(http) => {
+                canonical_path(&http.target, ir.settings.encoded_slashes) == Err(BadTarget::BadEscape)
+            }
+            Payload::Tcp { .. } | Payload::Udp { .. } => false,
+        },
+        instead: Instead::Spelled(undotted),
+    },
     Declared {
         name: "unknown method refused",
         lacks: None,
@@ -112,6 +124,27 @@ const DECLARED: &[Declared] = &[
         instead: Instead::Refusal(Refusal::NotFound),
     },
 ];
+
+/// The request without what goes with `..` segments, if it has any.
+fn undotted(request: &Request) -> Option<Request> {
+    let mut request = request.clone();
+    let Payload::Http(http) = &mut request.payload else { return None };
+    let (path, query) = match http.target.split_once('?') {
+        Some((path, query)) => (path, format!("?{query}")),
+        None => (http.target.as_str(), String::new()),
+    };
+    let mut kept = Vec::new();
+    let mut removed = false;
+    for segment in path.split('/').skip(1) {
+        if segment.to_ascii_lowercase().replace("%2e", ".") == ".." {
+            removed |= kept.pop().is_some();
+        } else {
+            kept.push(segment);
+        }
+    }
+    http.target = format!("/{}{query}", kept.join("/"));
+    removed.then_some(request)
+}
 
 /// The request with slashes for raw backslashes in its path, if there are any.
 fn slashed(request: &Request) -> Option<Request> {

@@ -21,7 +21,7 @@ use super::{Control, DECLARED, Process, control};
 use crate::call::Call;
 use crate::loopback::client::Client;
 use crate::loopback::{Network, port};
-use crate::node::{LISTENERS, ask};
+use crate::node::{LISTENERS, ask, listener_ranges};
 use crate::observe::Observation;
 use crate::subject::{Counting, Declared, LiveProxy, Subject};
 
@@ -124,8 +124,7 @@ impl LiveProxy for LiveEnvoyNode {
     }
 
     fn ranges(&self) -> PortRanges {
-        let from = |first: u16| (self.base + first, LISTENERS);
-        PortRanges { http: from(0), tcp: from(LISTENERS), udp: from(2 * LISTENERS) }
+        listener_ranges(self.base)
     }
 
     fn network(&mut self) -> &mut Network {

@@ -51,10 +51,12 @@ pub enum Feature {
     InFlightLimit,
     /// Mirroring.
     Mirror,
-    /// Encoded slashes kept.
+    /// Encoded slashes kept (S9).
     KeepEncodedSlashes,
     /// Pods at addresses that are not theirs alone, as on the host network.
     SharedAddress,
+    /// Encoded backslashes kept, and raw ones told from them (S9).
+    KeepEncodedBackslashes,
 }
 
 /// How callers are known.

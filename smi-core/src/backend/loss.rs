@@ -2,7 +2,7 @@
 
 use super::{Capabilities, Feature};
 use crate::hub::names::Transport;
-use crate::ir::{Ir, Mode, Origin, Protocol, RouteCondition, Scheme};
+use crate::ir::{EncodedSlashes, Ir, Mode, Origin, Protocol, RouteCondition, Scheme};
 
 /// What becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -59,6 +59,14 @@ pub fn losses(ir: &Ir, capabilities: &Capabilities) -> Vec<Loss> {
                     &service.origin,
                     "would-be denials are not counted",
                 );
+            }
+            if base == Feature::Http && ir.settings.encoded_slashes == EncodedSlashes::Keep {
+                for (feature, what) in
+                    [(Feature::KeepEncodedSlashes, "slash"), (Feature::KeepEncodedBackslashes, "backslash")]
+                {
+                    let message = format!("requests with an encoded {what} are refused");
+                    miss(feature, Effect::Narrows, &service.origin, &message);
+                }
             }
             match port.protocol {
                 Protocol::Http(Scheme::H2c) => {

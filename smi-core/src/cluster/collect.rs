@@ -39,11 +39,8 @@ impl Cluster {
                         let message =
                             format!("{count} objects of this name differ, so none of them is taken");
                         report.push(Diagnostic::new(codes::CONFLICT, &name, FieldPath::root(), message));
-                        if let ClusterObject::Namespace { name, .. } | ClusterObject::UnclearNamespace(name) =
-                            object
-                        {
-                            all.cluster.unclear_namespaces.insert(name);
-                        }
+                        same.push(object);
+                        same.into_iter().for_each(|object| all.cluster.insert_unclear(object));
                         continue;
                     }
                     let message = format!("{count} objects of this name have the same content");
@@ -53,6 +50,23 @@ impl Cluster {
             }
         }
         (all.cluster(), report)
+    }
+
+    /// Keeps what has to be known of an object that is not taken.
+    fn insert_unclear(&mut self, object: ClusterObject) {
+        match object {
+            ClusterObject::Namespace { name, .. } | ClusterObject::UnclearNamespace(name) => {
+                self.unclear_namespaces.insert(name);
+            }
+            ClusterObject::Pod { pod: Pod { addresses, .. }, .. }
+            | ClusterObject::UnclearPod { addresses, .. } => {
+                self.unclear_addresses.extend(addresses.iter());
+            }
+            ClusterObject::Service(_)
+            | ClusterObject::EndpointSlice { .. }
+            | ClusterObject::Endpoints { .. }
+            | ClusterObject::Account(_) => {}
+        }
     }
 }
 
@@ -97,8 +111,8 @@ impl Collected {
             ClusterObject::Namespace { name, labels } => {
                 cluster.namespaces.insert(name, labels);
             }
-            ClusterObject::UnclearNamespace(name) => {
-                cluster.unclear_namespaces.insert(name);
+            ClusterObject::UnclearNamespace(_) | ClusterObject::UnclearPod { .. } => {
+                cluster.insert_unclear(object)
             }
         }
     }

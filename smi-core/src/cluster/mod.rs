@@ -39,6 +39,8 @@ pub struct Cluster {
     pub services: BTreeMap<Namespaced, Service>,
     /// Endpoints by service, of EndpointSlices or, where a service has none, of Endpoints.
     pub endpoints: BTreeMap<Namespaced, Vec<EndpointSet>>,
+    /// Addresses of pods that cannot be read or contradict each other. Whoever else has one of them may not be who calls (S29).
+    pub unclear_addresses: BTreeSet<IpAddr>,
     /// Pods by name, and pod templates by the name of their owner.
     pub pods: BTreeMap<PodId, Pod>,
     /// ServiceAccounts that were seen as objects; others may exist.

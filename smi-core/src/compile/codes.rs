@@ -34,6 +34,9 @@ crate::diag::declare_codes! {
     SPLIT_SECOND = "SMI0307" "split-second-unconditional" Error "S18",
         "another unconditional split has the same root",
         "## What it checks\nA root service has at most one split without `matches`.\n\n## Why it matters\nOnly one ratio can hold. The oldest wins, then the first by name; this one is not accepted.\n\n## Example\nA manual split beside the one that a canary controller writes.\n\n## Fix\nRemove one of them or give it a condition.";
+    BAD_TIME = "SMI0308" "split-time" Warning "S18",
+        "the time of a split's creation cannot be read",
+        "## What it checks\n`metadata.creationTimestamp` of a TrafficSplit is a time of RFC 3339.\n\n## Why it matters\nOf several splits of one root the oldest wins. A split whose time cannot be read counts as the newest.\n\n## Example\n`creationTimestamp: yesterday`\n\n## Fix\nRemove the field, which the API server sets, or write `2024-01-01T00:00:00Z`.";
     TARGET_DESTINATION = "SMI0401" "target-destination" Error "S23",
         "the destination of a TrafficTarget cannot be used",
         "## What it checks\nThe destination is a ServiceAccount or IdentityBinding of the TrafficTarget's own namespace.\n\n## Why it matters\nWho may write in one namespace must not open another one. The TrafficTarget is inert: it allows nothing.\n\n## Example\n`destination: {kind: ServiceAccount, name: api, namespace: other}`\n\n## Fix\nPut the TrafficTarget into the namespace of the pods that are called.";

@@ -8,7 +8,7 @@ use super::{CompileOptions, DeadBackends, codes};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Name, Namespaced, of_namespace};
-use crate::hub::{Hub, TrafficSplit};
+use crate::hub::{Hub, Moment, TrafficSplit};
 use crate::ir::{
     Field, HttpMatch, Methods, Origin, Pool, PoolKey, Protocol, Route, RouteCondition, Service, ServicePort,
     Target,
@@ -96,6 +96,19 @@ fn route(accepted: &Accepted<'_, '_>, targets: Vec<Target>) -> Route {
     }
 }
 
+/// When a split was created.
+fn created(accepted: &Accepted<'_, '_>, report: &mut Report) -> Option<Moment> {
+    let text = accepted.split.meta.created.as_ref()?;
+    let moment = Moment::parse(text);
+    if moment.is_none() {
+        let path = FieldPath::root().fields(&["metadata", "creationTimestamp"]);
+        let message = format!("`{text}` is not a time, so the split counts as the newest");
+        let diagnostic = Diagnostic::new(codes::BAD_TIME, &accepted.object, path, message);
+        report.push(diagnostic.with_help("write it as in `2024-01-01T00:00:00Z`, or remove it"));
+    }
+    moment
+}
+
 /// How many tests a match makes.
 fn tests(m: &HttpMatch) -> usize {
     usize::from(m.path.is_some()) + usize::from(m.methods != Methods::Any) + m.headers.len()
@@ -107,11 +120,11 @@ fn in_order_of_precedence<'a, 'h, 's>(
     splits: &'a mut [Accepted<'h, 's>],
     report: &mut Report,
 ) -> &'a [Accepted<'h, 's>] {
-    // SPEC: S18. Conditions are the tests (path, methods, each header) of all matches. A split that was never created (a manifest) is
-    // newer than any that was. Case: split/s18-precedence.
-    splits.sort_by_key(|s| {
+    // SPEC: S18. Conditions are the tests (path, methods, each header) of all matches. A split that was never created (a manifest), or
+    // at a time that cannot be read, is newer than any that was. Case: split/s18-precedence.
+    splits.sort_by_cached_key(|s| {
         let conditions: usize = s.condition.iter().flatten().map(|m| tests(m)).sum();
-        let created = s.split.meta.created.clone();
+        let created = created(s, report);
         (
             s.condition.is_none(),
             std::cmp::Reverse(conditions),

@@ -160,6 +160,36 @@ endpoints: [{{addresses: [{address}], targetRef: {{kind: Pod, name: pending, nam
     }
 }
 
+/// A pod that cannot be read, or of which two objects say different things, still has its address.
+#[test]
+fn s29_the_address_of_a_pod_that_cannot_be_read_is_nobodys() {
+    let pod = |name: &str, spec: &str, status: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a}}\nspec: {spec}\nstatus: {status}\n"
+        )
+    };
+    let sound = pod("sound", "{serviceAccountName: web, containers: [{name: c}]}", "{podIP: 10.0.0.1}");
+    let callers = |other: &str| {
+        let world = load(&[Input::new("w.yaml", format!("{sound}{other}"))], &Limits::default());
+        let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+        let told = compiled.report.iter().filter(|d| d.code.id == "SMI0523").count();
+        (compiled.ir.callers.len(), told)
+    };
+    assert_eq!(callers(""), (1, 0));
+    assert_eq!(callers(&pod("far", "{containers: 7}", "{podIP: 10.0.0.9}")), (1, 0));
+    for other in [
+        pod("broken", "{containers: 7}", "{podIP: 10.0.0.1}"),
+        pod("broken", "{containers: 7}", "{podIPs: [{ip: 10.0.0.7}, {ip: '::ffff:10.0.0.1'}]}"),
+        pod("broken", "{hostNetwork: [], containers: []}", "{podIP: 10.0.0.1, phase: 1}"),
+        pod("twice", "{containers: [], containers: []}", "{podIP: 10.0.0.1}"),
+        pod("bad_name", "{containers: [{name: c}]}", "{podIP: 10.0.0.1}"),
+        pod("torn", "{serviceAccountName: web}", "{podIP: 10.0.0.1}")
+            + &pod("torn", "{}", "{podIP: 10.0.0.2}"),
+    ] {
+        assert_eq!(callers(&other), (0, 1), "{other}");
+    }
+}
+
 #[test]
 fn s30_an_endpoint_of_two_kinds_of_pods_is_nobodys() {
     let text = "

@@ -95,7 +95,7 @@ pub(super) fn workloads<'c>(
         pods.push(Living { id, pod, workload });
     }
     let workloads = joined(runs, &mut pods, cluster, options);
-    let (callers, shared) = callers(&pods, addresses, report);
+    let (callers, shared) = callers(&pods, addresses, &cluster.unclear_addresses, report);
     let mut by_binding: BTreeMap<Namespaced, Vec<usize>> = BTreeMap::new();
     for (place, (id, _)) in workloads.iter().enumerate() {
         for binding in id.bindings.iter() {
@@ -186,33 +186,37 @@ fn canonical(probe: &Probe, options: &CompileOptions) -> Option<Probe> {
 fn callers(
     pods: &[Living<'_>],
     mut addresses: Vec<(IpAddr, usize)>,
+    unclear: &BTreeSet<IpAddr>,
     report: &mut Report,
 ) -> (Vec<(IpAddr, usize)>, BTreeSet<IpAddr>) {
     // Places in `pods` are in the order of ids.
     addresses.sort_unstable();
     let living = |place: usize| pods.get(place);
     let mut out = Vec::with_capacity(addresses.len());
-    let mut shared = BTreeSet::new();
+    // Nobody's, whether or not another pod has them too: what an endpoint says of them is not believed either.
+    let mut shared = unclear.clone();
     for same in addresses.chunk_by(|a, b| a.0 == b.0) {
         let [first @ (address, place), rest @ ..] = same else { continue };
         let workload = |place: usize| living(place).map(|p| &p.workload);
-        if rest.iter().all(|(_, other)| workload(*other) == workload(*place)) {
+        let mut ids: Vec<&PodId> = same.iter().filter_map(|(_, place)| Some(living(*place)?.id)).collect();
+        ids.dedup();
+        if unclear.contains(address) {
+            let what = "belongs to a pod that cannot be read too";
+            report_shared(*address, &ids, what, report);
+        } else if rest.iter().all(|(_, other)| workload(*other) == workload(*place)) {
             out.push(*first);
         } else {
-            let mut ids: Vec<&PodId> =
-                same.iter().filter_map(|(_, place)| Some(living(*place)?.id)).collect();
-            ids.dedup();
             shared.insert(*address);
-            report_shared(*address, &ids, report);
+            report_shared(*address, &ids, "belongs to pods of different identity", report);
         }
     }
     (out, shared)
 }
 
-fn report_shared(address: IpAddr, pods: &[&PodId], report: &mut Report) {
+fn report_shared(address: IpAddr, pods: &[&PodId], why: &str, report: &mut Report) {
     let [first, others @ ..] = pods else { return };
     let path = FieldPath::root().fields(&["status", "podIP"]);
-    let message = format!("the address {address} belongs to pods of different identity and is nobody's");
+    let message = format!("the address {address} {why} and is nobody's");
     let mut d = Diagnostic::new(codes::ADDRESS_SHARED, &first.object_ref(), path.clone(), message);
     for other in others {
         d = d.with_related("it is the address of this pod too", &other.object_ref(), path.clone());

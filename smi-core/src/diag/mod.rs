@@ -8,12 +8,14 @@
 
 mod code;
 mod path;
+mod printable;
 mod report;
 pub mod suggest;
 
 pub(crate) use code::declare_codes;
 pub use code::{Code, Severity};
 pub use path::{FieldPath, Key, Segment};
+pub use printable::printable;
 pub use report::{Diagnostic, Edit, Fix, ObjectRef, Related, Report};
 
 /// Which loaded text a [`Span`] points into: an index into [`crate::load::Sources`].

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{Code, FieldPath, Severity, Span};
+use super::{Code, FieldPath, Severity, Span, printable};
 use crate::hub::names::{Name, Namespace, Namespaced};
 
 /// Which object is meant: group, version, kind, namespace, name.
@@ -183,16 +183,17 @@ impl Diagnostic {
     }
 }
 
+/// One line, with nothing in it that could steer a terminal ([`printable`]).
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]: ", self.severity, self.code)?;
         if let Some(object) = &self.object {
-            write!(f, "{object}: ")?;
+            write!(f, "{}: ", printable(&object.to_string()))?;
         }
         if !self.path.is_root() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", printable(&self.path.to_string()))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&printable(&self.message))
     }
 }
 

@@ -62,3 +62,20 @@ pub struct HttpRequest {
     /// Header lines, as sent, without `Host`. A name may stand several times.
     pub headers: Vec<(String, String)>,
 }
+
+impl HttpRequest {
+    /// A gRPC call, as clients send it (S12): `HttpRequest::grpc(port, "cart.shop.mesh", "shop.Cart", "Add")`.
+    #[must_use]
+    pub fn grpc(port: Port, host: &str, service: &str, method: &str) -> Self {
+        Self {
+            port,
+            host: host.into(),
+            method: "POST".into(),
+            target: format!("/{service}/{method}"),
+            headers: vec![
+                ("content-type".into(), "application/grpc".into()),
+                ("te".into(), "trailers".into()),
+            ],
+        }
+    }
+}

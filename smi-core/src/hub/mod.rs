@@ -9,12 +9,16 @@ pub mod convert;
 pub mod names;
 
 mod access;
+mod grpc;
 mod specs;
 mod split;
+mod time;
 
 pub use access::{IdentityBinding, Rule, Subject, TrafficTarget};
+pub use grpc::BadGrpcName;
 pub use specs::{HttpMatch, PortRoute, RouteGroup};
 pub use split::{MatchRef, SplitBackend, TrafficSplit};
+pub use time::Moment;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

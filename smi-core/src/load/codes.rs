@@ -227,4 +227,27 @@ matches:
 ## Fix
 
 Write the value, or remove the field.";
+
+    UNKNOWN_RESTRICTION = "SMI0012" "restriction-unknown" Error "S5", "a field that may have been meant to restrict is not one of its kind",
+"## What it checks
+
+Fields inside a match of an HTTPRouteGroup, inside a rule, source or destination of a TrafficTarget, inside the schemes of an
+IdentityBinding, and anywhere in a TCPRoute or UDPRoute are fields of that kind and version.
+
+## Why it matters
+
+There, what is absent means *any*: a match whose `pathRegex` is misspelt would allow every path, and ports that a version does not have
+would mean every port. As a mistake never allows more than was meant, the object is left out.
+
+## Example
+
+```yaml
+matches:
+  - name: metrics
+    pathRegx: /metrics    # pathRegex
+```
+
+## Fix
+
+Spell the field as it is called, write the object in a version that has it, or remove it.";
 }

@@ -2,12 +2,12 @@
 //!
 //! Shape: [`load`] takes named texts and gives a [`World`]: SMI objects, facts of the cluster, the texts themselves for looking up places,
 //! and a report. It reads no files.
-//! Faults: `SMI0001`–`SMI0011`, and those of [`crate::hub::convert`] and [`crate::cluster`]; each leaves out one object (or, where it cannot be told apart, one
+//! Faults: `SMI0001`–`SMI0012`, and those of [`crate::hub::convert`] and [`crate::cluster`]; each leaves out one object (or, where it cannot be told apart, one
 //! document) and never touches the others (S1).
 //! Absent: unknown kinds outside `smi-spec.io` are somebody else's and skipped without a word.
 //!
 //! - [`yaml`]: text → trees · [`tree`] · [`scalar`]: what `yes` and `014` mean · [`de`]: trees → types
-//! - `block`: a fast reader for simple YAML · `json`: JSON, several objects included · `object`: trees → objects · [`Sources`]: where things stand · [`edit`]: changes of the text · [`Limits`]
+//! - `block`: a fast reader for simple YAML · `json`: JSON, several objects included · `object`: trees → objects · `unknown`: fields that a kind does not have · [`Sources`]: where things stand · [`edit`]: changes of the text · [`Limits`]
 
 mod block;
 pub mod codes;
@@ -20,6 +20,7 @@ mod object;
 pub mod scalar;
 mod source;
 pub mod tree;
+mod unknown;
 pub mod yaml;
 
 #[cfg(test)]

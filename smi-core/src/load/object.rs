@@ -1,16 +1,17 @@
 //! Trees → objects: which kind a document is, and who decodes it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::codes;
-use super::de::{self, DeError, Place, Unknown};
+use super::de::{self, DeError, Place};
 use super::kinds;
 use super::source::Part;
 use super::tree::{Kind, Node, repeated_key};
+use super::unknown;
 use crate::api::AnyObject;
-use crate::cluster::{self, ClusterObject};
-use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Segment, Span, suggest};
-use crate::hub::convert::codes::MISPLACED_MATCHES;
+use crate::cluster::{self, Addresses, ClusterObject, PodId};
+use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Related, Report, Segment, Span};
 use crate::hub::names::{Name, Namespace};
 
 /// What was read so far.
@@ -151,14 +152,17 @@ impl Objects {
             Ok(None) => {}
             Ok(Some(object)) => {
                 let name = object.object_ref();
+                let complete = !notes.unknown.iter().any(|f| unknown::restricts(item.kind, &f.place.path));
                 for field in notes.unknown {
-                    self.report.push(unknown_field(item, &name, field));
+                    self.report.push(unknown::finding(&name, item.part, field));
                 }
                 self.report
                     .diagnostics
                     .extend(notes.null.into_iter().filter_map(|p| null_field(item, &name, p)));
                 self.places.entry(name).or_insert(item.part);
-                self.smi.push(object);
+                if complete {
+                    self.smi.push(object);
+                }
             }
             Err(error) => self.refuse(item, codes::MALFORMED, &error),
         }
@@ -175,16 +179,33 @@ impl Objects {
                 let name =
                     decoded.object.as_ref().map_or_else(|| item.object_ref(), ClusterObject::object_ref);
                 self.places.entry(name).or_insert(item.part);
+                if decoded.object.is_none() {
+                    self.unclear(item);
+                }
                 self.cluster.extend(decoded.object);
                 self.report.append(decoded.report);
             }
             Err(error) => {
                 self.refuse(item, cluster::codes::MALFORMED, &error);
-                let name = item.object_ref();
-                if name.group.is_empty() && name.kind == "Namespace" {
-                    self.cluster.push(ClusterObject::UnclearNamespace(Namespace::from(name.name.as_str())));
-                }
+                self.unclear(item);
             }
+        }
+    }
+
+    /// What has to be known of an object that cannot be read, so that its absence opens nothing.
+    fn unclear(&mut self, item: &Item<'_, '_>) {
+        let name = item.object_ref();
+        match (&*name.group, &*name.kind) {
+            ("", "Namespace") => {
+                self.cluster.push(ClusterObject::UnclearNamespace(Namespace::from(name.name.as_str())));
+            }
+            // SPEC: S29. Its address may be another pod's too, which then is not the only one that has it. Test:
+            // s29_the_address_of_a_pod_that_cannot_be_read_is_nobodys.
+            ("", "Pod") => {
+                let id = PodId::pod(name.namespaced());
+                self.cluster.push(ClusterObject::UnclearPod { id, addresses: item.pod_addresses() });
+            }
+            _ => {}
         }
     }
 
@@ -216,6 +237,16 @@ impl Objects {
 }
 
 impl Item<'_, '_> {
+    /// Addresses of a pod that may not be decodable, wherever they stand.
+    fn pod_addresses(&self) -> Addresses {
+        let statuses: Vec<&Node<'_>> = self.node.all("status").collect();
+        let several =
+            statuses.iter().flat_map(|s| s.all("podIPs")).flat_map(Node::items).flat_map(|i| i.all("ip"));
+        let one = statuses.iter().flat_map(|s| s.all("podIP"));
+        let read = |node: &Node<'_>| node.as_str()?.parse::<IpAddr>().ok();
+        one.chain(several).filter_map(read).map(|address| address.to_canonical()).collect()
+    }
+
     /// The reference of an object that may not be decodable.
     fn object_ref(&self) -> ObjectRef {
         let (group, version) = self.api_version.split_once('/').unwrap_or(("", self.api_version));
@@ -232,26 +263,6 @@ impl Item<'_, '_> {
             namespace: Namespace::from(namespace),
             name: Name::from(meta("name").unwrap_or_default()),
         }
-    }
-}
-
-/// A field that the kind does not have (S5).
-// SPEC: S5
-fn unknown_field(item: &Item<'_, '_>, object: &ObjectRef, field: Unknown) -> Diagnostic {
-    let Unknown { place, name, known } = field;
-    let span = Span { source: item.part.source, start: place.start, end: place.end };
-    let at_top = place.path.segments().len() == 1;
-    if at_top && name == "matches" && item.kind == "HTTPRouteGroup" {
-        let message = "`matches` stands beside `spec`, so it has no effect";
-        return Diagnostic::new(MISPLACED_MATCHES, object, place.path, message)
-            .with_span(span)
-            .with_help("move it below `spec`");
-    }
-    let message = format!("{} has no field `{name}` here, so it has no effect", item.kind);
-    let diagnostic = Diagnostic::new(codes::UNKNOWN_FIELD, object, place.path, message).with_span(span);
-    match suggest::closest(&name, known.iter().copied()) {
-        Some(near) => diagnostic.with_help(format!("did you mean `{near}`?")),
-        None => diagnostic,
     }
 }
 

@@ -92,6 +92,15 @@ impl<'a> Node<'a> {
         Node { start: self.start, end: self.end, kind }
     }
 
+    /// Every value of a key, which may stand several times.
+    pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &Node<'a>> {
+        let entries = match &self.kind {
+            Kind::Map(entries) => entries.as_slice(),
+            Kind::Seq(_) | Kind::Scalar(_) => &[],
+        };
+        entries.iter().filter(move |e| e.key == key).map(|e| &e.value)
+    }
+
     /// Whether this is null, which the API server treats as absent.
     #[must_use]
     pub fn is_null(&self) -> bool {

@@ -1,8 +1,13 @@
 //! S6–S12: paths, headers, methods, groups.
 
+use std::sync::Arc;
+
+use proptest::collection::vec;
 use proptest::prelude::*;
 use smi_core::eval::path::canonical_path;
-use smi_core::eval::{Payload, Request};
+use smi_core::eval::{HttpRequest, Payload, Request};
+use smi_core::hub::HttpMatch;
+use smi_core::hub::names::Port;
 use smi_core::ir::{EncodedSlashes, Ir, Pattern};
 use smi_core::testing::strategy::cluster;
 
@@ -119,17 +124,32 @@ proptest! {
         prop_assert_eq!(canonical_path(&respelt(&path, &choices), EncodedSlashes::Refuse), Ok(path));
     }
 
+    /// Constructed matches take the calls of their method or service, and no others.
     #[test]
-    fn s12_a_grpc_call_is_a_post_to_its_path(package in "[a-z]{1,4}", service in "[A-Z][a-z]{0,4}", method in "[A-Z][a-z]{0,4}") {
-        let path = format!("/{package}.{service}/{method}");
-        let pattern = Pattern::path(&format!("/{package}\\.{service}/{method}$")).unwrap();
-        prop_assert!(pattern.is_match(path.as_bytes()));
-        let longer = format!("{path}x");
-        prop_assert!(!pattern.is_match(longer.as_bytes()));
-        let other = format!("/{package}x{service}/{method}");
-        prop_assert!(!pattern.is_match(other.as_bytes()));
-        prop_assert_eq!(canonical_path(&path, EncodedSlashes::Refuse), Ok(path));
+    fn s12_matches_of_grpc_take_their_calls_and_no_others(
+        services in vec("[a-c]{1,2}([.][A-C_][a-c0-9_]{0,2}){0,2}", 1..4),
+        methods in vec("[A-C][a-c]{0,2}", 1..4),
+    ) {
+        let path_of = |m: &HttpMatch| Pattern::path(m.path_regex.as_deref().unwrap()).unwrap();
+        for (service, method) in pairs(&services, &methods) {
+            let one = HttpMatch::grpc_method("m", service, method).unwrap();
+            let all = HttpMatch::grpc_service("m", service).unwrap();
+            for (called, with) in pairs(&services, &methods) {
+                let call = HttpRequest::grpc(Port::new(80).unwrap(), "h", called, with);
+                let path = canonical_path(&call.target, EncodedSlashes::Refuse).unwrap();
+                prop_assert_eq!(&path, &call.target);
+                prop_assert_eq!(path_of(&one).is_match(path.as_bytes()), called == service && with == method);
+                prop_assert_eq!(path_of(&all).is_match(path.as_bytes()), called == service);
+                let methods = [Arc::from(call.method.as_str())];
+                prop_assert_eq!(one.methods.as_deref(), Some(&methods[..]));
+                prop_assert_eq!(all.methods.as_deref(), Some(&methods[..]));
+            }
+        }
     }
+}
+
+fn pairs<'a>(services: &'a [String], methods: &'a [String]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    services.iter().flat_map(|s| methods.iter().map(|m| (s.as_str(), m.as_str())))
 }
 
 /// Go and RE2 refuse a repetition of an assertion or of nothing, directly or in a group of its own.

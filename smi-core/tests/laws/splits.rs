@@ -175,14 +175,17 @@ proptest! {
             split.meta.created = created.map(text);
             split
         };
-        let old = dated(canary(weights), "z", Some("2024-01-01T00:00:00Z"));
-        let young = dated(canary(others), "b", Some("2024-01-02T00:00:00Z"));
+        // As texts these are in another order than as times.
+        let old = dated(canary(weights), "z", Some("2024-01-02T00:30:00.5+01:00"));
+        let young = dated(canary(others), "b", Some("2024-01-01T23:30:00.50001Z"));
         let undated = dated(canary(others), "c", None);
         // A split that is not accepted itself leaves room for another.
         let alone = compiled(&with_splits(open(), [old.clone()]), &cluster);
         if alone.report.has_errors() { return Ok(()) }
         let alone = alone.ir;
-        same_for_calls(&alone, &ir(&with_splits(open(), [old, young, undated.clone()]), &cluster))?;
+        let unclear = dated(canary(others), "a", Some("2024"));
+        let all = with_splits(open(), [old, young, undated.clone(), unclear]);
+        same_for_calls(&alone, &ir(&all, &cluster))?;
         let first = dated(canary(weights), "a", None);
         let alone = ir(&with_splits(open(), [first.clone()]), &cluster);
         same_for_calls(&alone, &ir(&with_splits(open(), [undated, first]), &cluster))?;

@@ -1,11 +1,14 @@
 //! S1–S5: objects, versions, conversion.
 
 use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::Value;
 use smi_core::api::{AnyObject, HeaderForm, KINDS, Quantity};
+use smi_core::diag::Severity;
 use smi_core::hub::Hub;
 use smi_core::hub::convert::{ConvertError, ConvertOptions, HubObject, OnWidening, convert};
 use smi_core::testing::strategy::{api, cluster, hub};
-use smi_core::testing::{document, documents};
+use smi_core::testing::{self, document, documents};
 
 use crate::support::*;
 
@@ -221,7 +224,7 @@ proptest! {
         prop_assert_eq!(in_form(HeaderForm::List), in_form(HeaderForm::Map));
     }
 
-    /// A field that nobody knows is a warning at its place and changes nothing else.
+    /// A field that nobody knows is told at its place. It changes nothing else, unless it may have been meant to restrict.
     #[test]
     fn s05_unknown_fields_are_told_and_change_nothing(object in api::object(), top in any::<bool>()) {
         let mut value = serde_json::to_value(&object).unwrap();
@@ -229,8 +232,60 @@ proptest! {
         let Some(map) = map else { return Ok(()) };
         map.insert("xyzzy".into(), 1.into());
         let world = read(&value.to_string());
-        prop_assert_eq!(&world.objects, &[object]);
+        // What is unknown in a route of ports may have been its ports.
+        let restricts = matches!(object.info().kind, "TCPRoute" | "UDPRoute");
+        prop_assert_eq!(world.objects, if restricts { vec![] } else { vec![object] });
         let path = if top { "xyzzy" } else { "spec.xyzzy" };
-        prop_assert!(world.report.iter().any(|d| d.path.to_string() == path), "{:?}", world.report);
+        let told = world.report.iter().find(|d| d.path.to_string() == path).unwrap();
+        prop_assert_eq!(told.severity, if restricts { Severity::Error } else { Severity::Warning });
+    }
+
+    /// Whichever field of a policy is misspelt: nothing is served that the policy does not serve.
+    #[test]
+    fn s05_a_misspelt_restriction_never_allows(
+        objects in hub::objects(),
+        cluster in cluster::cluster(),
+        place in any::<Index>(),
+        drafts in drafts(),
+    ) {
+        // Splits choose among services; what is compared here is access.
+        let objects: Vec<AnyObject> = objects.into_iter().filter(|o| o.info().kind != "TrafficSplit").collect();
+        let mut values: Vec<Value> = objects.iter().map(|o| serde_json::to_value(o).unwrap()).collect();
+        let mut fields = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            own_fields(value, String::new(), &mut |map, key| fields.push((at, map.to_owned(), key.to_owned())));
+        }
+        prop_assume!(!fields.is_empty());
+        let (at, map, key) = place.get(&fields);
+        let map = values[*at].pointer_mut(map).unwrap().as_object_mut().unwrap();
+        let value = map.remove(key).unwrap();
+        map.insert(format!("{key}x"), value);
+        let misspelt = read(&testing::text(&values)).hub;
+        let meant = Hub::from_objects(objects).0;
+        at_most(&ir(&misspelt, &cluster), &ir(&meant, &cluster), &drafts)?;
+    }
+}
+
+/// The fields that a kind has, each by the pointer of its map and its key.
+fn own_fields(value: &Value, at: String, see: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                if at.is_empty() && matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
+                    continue;
+                }
+                see(&at, key);
+                // Keys below these are the user's own.
+                if !matches!(key.as_str(), "headers" | "matchLabels") {
+                    own_fields(inner, format!("{at}/{key}"), see);
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (place, inner) in list.iter().enumerate() {
+                own_fields(inner, format!("{at}/{place}"), see);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

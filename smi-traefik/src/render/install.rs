@@ -17,7 +17,8 @@ pub(super) fn install(ir: &Ir, options: &TraefikOptions) -> Install {
             alias_headers_strategy: "delete",
             encoded_characters: EncodedCharacters {
                 allow_encoded_slash: keep,
-                allow_encoded_back_slash: keep,
+                // SPEC: S9 keeps encoded backslashes and refuses raw ones. Traefik takes either for the other, so both are refused.
+                allow_encoded_back_slash: false,
                 allow_encoded_null_character: false,
             },
         })

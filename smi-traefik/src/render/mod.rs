@@ -36,15 +36,14 @@ pub(crate) fn render(
 ) -> Rendered<TraefikConfig> {
     let mut report = Report::new();
     for loss in losses(ir, capabilities) {
-        // UDP access has its own words below.
-        if loss.effect == Effect::Ignored && loss.feature != Feature::CountedPermissive {
-            report.push(Diagnostic::new(
-                codes::IGNORED,
-                &loss.origin.object,
-                loss.origin.path(),
-                loss.message,
-            ));
-        }
+        let code = match (loss.feature, loss.effect) {
+            (Feature::KeepEncodedBackslashes, _) => codes::BACKSLASH_REFUSED,
+            (Feature::CountedPermissive, _) => continue,
+            (_, Effect::Ignored) => codes::IGNORED,
+            // UDP access has its own words below.
+            (_, Effect::Narrows | Effect::WouldWiden | Effect::Approximated(_)) => continue,
+        };
+        report.push(Diagnostic::new(code, &loss.origin.object, loss.origin.path(), loss.message));
     }
     methods(ir, &mut report);
     let access = access::AccessIndex::new(ir);

@@ -24,7 +24,7 @@ use crate::call::{Call, Direct, Way};
 use crate::envoy::{Control, Delivery, Process};
 use crate::loopback::client::Client;
 use crate::loopback::{Network, port};
-use crate::node::{LISTENERS, ask_at};
+use crate::node::{LISTENERS, ask_at, listener_ranges};
 use crate::observe::Observation;
 use crate::subject::{Counting, LiveProxy};
 
@@ -210,8 +210,7 @@ impl LiveProxy for LiveEnvoySidecars {
     }
 
     fn ranges(&self) -> PortRanges {
-        let from = |first: u16| (self.base + first, LISTENERS);
-        PortRanges { http: from(0), tcp: from(LISTENERS), udp: from(2 * LISTENERS) }
+        listener_ranges(self.base)
     }
 
     fn network(&mut self) -> &mut Network {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{EndpointSet, Pod, PodId, PortProtocol, Service, TemplateKind, codes, wire};
+use super::{Addresses, EndpointSet, Pod, PodId, PortProtocol, Service, TemplateKind, codes, wire};
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Name, Namespace, Namespaced, Port, is_dns_label, is_dns_subdomain};
 
@@ -48,6 +48,13 @@ pub enum ClusterObject {
         /// Content.
         pod: Pod,
     },
+    /// v1 Pod that exists and cannot be read.
+    UnclearPod {
+        /// Its name.
+        id: PodId,
+        /// What addresses could be read of it.
+        addresses: Addresses,
+    },
     /// v1 ServiceAccount.
     Account(Namespaced),
     /// v1 Namespace.
@@ -69,7 +76,7 @@ impl ClusterObject {
             Self::Service(service) => Kind::Service.object_ref(service.name.clone()),
             Self::EndpointSlice { name, .. } => Kind::EndpointSlice.object_ref(name.clone()),
             Self::Endpoints { service, .. } => Kind::Endpoints.object_ref(service.clone()),
-            Self::Pod { id, .. } => id.object_ref(),
+            Self::Pod { id, .. } | Self::UnclearPod { id, .. } => id.object_ref(),
             Self::Account(name) => Kind::ServiceAccount.object_ref(name.clone()),
             Self::Namespace { name, .. } | Self::UnclearNamespace(name) => {
                 Kind::Namespace.object_ref(Namespaced::new("", name.as_str()))
@@ -85,7 +92,9 @@ impl ClusterObject {
             Self::Service(_) => Kind::Service,
             Self::EndpointSlice { .. } => Kind::EndpointSlice,
             Self::Endpoints { .. } => Kind::Endpoints,
-            Self::Pod { id, .. } => id.template_of.map_or(Kind::Pod, Kind::Template),
+            Self::Pod { id, .. } | Self::UnclearPod { id, .. } => {
+                id.template_of.map_or(Kind::Pod, Kind::Template)
+            }
             Self::Account(_) => Kind::ServiceAccount,
             Self::Namespace { .. } | Self::UnclearNamespace(_) => Kind::Namespace,
         };
@@ -98,7 +107,7 @@ impl ClusterObject {
             Self::Service(service) => &service.name,
             Self::EndpointSlice { name, .. } | Self::Account(name) => name,
             Self::Endpoints { service, .. } => service,
-            Self::Pod { id, .. } => &id.name,
+            Self::Pod { id, .. } | Self::UnclearPod { id, .. } => &id.name,
             Self::Namespace { name, .. } | Self::UnclearNamespace(name) => return ("", name.as_str()),
         };
         (name.namespace.as_str(), name.name.as_str())

@@ -1,13 +1,14 @@
 //! Decides requests on a rendered configuration as Traefik would: routers by priority, rules, middlewares, weights.
 //!
-//! Shape: [`Simulator`] holds the configuration and, to tell which pods a server is, the pools of the IR. Paths and hosts are read as
-//! `docs/semantics.md` says (S9, S37), which is how Traefik reads them with the install configuration that belongs to it.
+//! Shape: [`Simulator`] holds the configuration and, to tell which pods a server is, the pools of the IR. Where Traefik reads a path
+//! otherwise than `docs/semantics.md` says (S9), so does the simulator: [`path`].
 //! Absent: retries, limits and breakers, which do not change where a request may go.
+
+pub mod path;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use smi_core::eval::path::canonical_path;
 use smi_core::eval::{Caller, Decide, Distribution, HttpRequest, Outcome, Payload, Request, Share};
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{Ir, ListenerKey, PoolKey, WorkloadId};
@@ -69,7 +70,7 @@ impl<'a> Simulator<'a> {
     }
 
     fn http(&self, request: &Request, http: &HttpRequest) -> Distribution {
-        let Ok(path) = canonical_path(&http.target, self.ir.settings.encoded_slashes) else {
+        let Some(path) = path::received(&http.target) else {
             return Distribution::certain(Outcome::BadRequest);
         };
         let (Some(entry_point), Some(config)) =
@@ -80,7 +81,7 @@ impl<'a> Simulator<'a> {
         let view = View {
             client: self.client(&request.caller),
             host: host(&http.host),
-            path: routing_path(&path),
+            path: path::matched(&path),
             method: &http.method,
             headers: &http.headers,
         };
@@ -93,10 +94,27 @@ impl<'a> Simulator<'a> {
             );
         let mut out = Distribution::default();
         match found.and_then(|service| service.as_ref()) {
+            // Escapes are looked at once there is a router.
+            Some(_) if self.is_refused(&entry_point, &path) => out.add(Outcome::BadRequest, Share::ONE),
             Some(service) => self.http_service(config, service, &view, Share::ONE, 0, &mut out),
             None => out.add(Outcome::NotFound, Share::ONE),
         }
         out
+    }
+
+    /// Whether an entry point refuses what stands encoded in a path.
+    fn is_refused(&self, entry_point: &str, path: &str) -> bool {
+        let entry_point = self.config.install.entry_points.get(entry_point);
+        entry_point.and_then(|e| e.http.as_ref()).is_some_and(|http| {
+            let allowed = &http.encoded_characters;
+            [
+                ("%2F", allowed.allow_encoded_slash),
+                ("%5C", allowed.allow_encoded_back_slash),
+                ("%00", allowed.allow_encoded_null_character),
+            ]
+            .iter()
+            .any(|(escape, allowed)| !allowed && path.contains(escape))
+        })
     }
 
     fn http_service(
@@ -229,25 +247,6 @@ fn first<'c>(
 fn shares(children: &[WeightedChild]) -> impl Iterator<Item = (&str, Share)> {
     let total: u64 = children.iter().map(|c| u64::from(c.weight)).sum();
     children.iter().map(move |c| (c.name.as_str(), Share::new(u64::from(c.weight), total)))
-}
-
-/// The path that Traefik matches: escapes of everything but reserved characters are decoded.
-fn routing_path(canonical: &str) -> String {
-    let mut out = Vec::new();
-    let mut bytes = canonical.bytes();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let mut digit =
-            || ahead.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-        match (byte, digit(), digit()) {
-            (b'%', Some(high), Some(low)) if !b":/?#[]@!$&'()*+,;=%".contains(&(high << 4 | low)) => {
-                out.push(high << 4 | low);
-                bytes = ahead;
-            }
-            _ => out.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Lower case and without port. `Host` ignores a trailing dot, `HostRegexp` sees it.
