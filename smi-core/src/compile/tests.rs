@@ -3,6 +3,11 @@
 use super::{CompileOptions, compile};
 use crate::load::{Input, Limits, load};
 
+fn compiled(text: &str, options: &CompileOptions) -> super::Compiled {
+    let world = load(&[Input::new("world.yaml", text)], &Limits::default());
+    compile(&world.hub, &world.cluster, options)
+}
+
 #[test]
 fn s14_a_port_of_another_protocol_is_lacking() {
     let text = "
@@ -26,8 +31,7 @@ kind: TrafficSplit
 metadata: {name: s, namespace: a}
 spec: {service: root, backends: [{service: same, weight: 1}, {service: other, weight: 1}]}
 ";
-    let world = load(&[Input::new("world.yaml", text)], &Limits::default());
-    let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+    let compiled = compiled(text, &CompileOptions::default());
     let root = &compiled.ir.services[&crate::hub::names::Namespaced::new("a", "root")];
     let targets: Vec<String> = root
         .ports
@@ -71,16 +75,10 @@ addressType: IPv6
 ports: [{name: http, port: 80}]
 endpoints: [{addresses: ['fd00::1'], targetRef: {kind: Pod, name: one, namespace: a}}, {addresses: ['fd00::2']}]
 ";
-    let world = load(&[Input::new("world.yaml", text)], &Limits::default());
-    let compiled = compile(&world.hub, &world.cluster, &CompileOptions::default());
+    let compiled = compiled(text, &CompileOptions::default());
     let endpoints = compiled.ir.pools.values().flat_map(|p| &p.endpoints);
     let addresses: Vec<String> = endpoints.map(|e| e.socket().to_string()).collect();
     assert_eq!(addresses, ["10.0.0.1:80", "[fd00::2]:80"]);
-}
-
-fn compiled(text: &str, options: &CompileOptions) -> super::Compiled {
-    let world = load(&[Input::new("world.yaml", text)], &Limits::default());
-    compile(&world.hub, &world.cluster, options)
 }
 
 #[test]
