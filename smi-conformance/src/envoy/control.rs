@@ -1,13 +1,14 @@
 //! The control plane of this repository, serving one long-running Envoy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use smi_envoy::Resources;
-use smi_xds::{ByNodeId, Resource, Server, ServerOptions, Snapshot, Store, linked};
+use smi_xds::kind::SECRET;
+use smi_xds::{ByNodeId, Reference, Resource, Server, ServerOptions, Snapshot, Store, linked};
 use tokio::sync::watch;
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -47,7 +48,14 @@ impl Control {
     /// Publishes what the proxies of a group should have: what [`Control::wait`] waits for.
     #[must_use]
     pub(super) fn publish(&self, group: &str, resources: impl IntoIterator<Item = Resource>) -> Sums {
-        let snapshot = Snapshot::new(linked(resources));
+        let mut resources = linked(resources);
+        // A secret that nothing names is never asked for, and would be waited for in vain.
+        let named: BTreeSet<Reference> = resources.iter().flat_map(Resource::depends_on).cloned().collect();
+        resources.retain(|r| {
+            r.type_url().as_str() != SECRET
+                || named.contains(&Reference::new(r.type_url().clone(), r.name().clone()))
+        });
+        let snapshot = Snapshot::new(resources);
         let mut sums = Sums::new();
         for resource in snapshot.iter() {
             let sum = sums.entry(resource.type_url().to_string()).or_default();
