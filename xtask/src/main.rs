@@ -109,6 +109,7 @@ const CAMPAIGNS: &[&[&str]] = &[
     &["--backend", "envoy", "--delivery", "ads-sotw"],
     // A world of sidecars is many processes, so more is asked in each.
     &["--backend", "envoy", "--shape", "sidecar", "--requests", "100"],
+    &["--backend", "envoy", "--shape", "sidecar", "--requests", "100", "--delivery", "ads"],
 ];
 
 /// Runs fuzz targets on stable. The package is no member of the workspace and has a target folder of its own.

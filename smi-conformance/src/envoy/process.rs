@@ -36,8 +36,9 @@ impl Process {
     /// When it does not start.
     pub fn spawn(binary: &Path, file: &Path, admin: u16) -> anyhow::Result<Self> {
         let log = file.with_extension("log");
+        // No draining: what a listener of the world before let through would be answered as that world says.
         let child = Command::new(binary)
-            .args(["-l", "error", "--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "1", "-c"])
+            .args(["-l", "error", "--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "0", "-c"])
             .arg(file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
