@@ -17,11 +17,11 @@
 //! an Envoy starts with to ask an ADS server.
 //!
 //! **What is not here yet:** UDP between sidecars (closed), circuit breakers of latencies and of several conditions, counting of would-be
-//! denials on UDP. Everything that is left out is a diagnostic ([`codes`]). Limits hold per service port and proxy, in sidecars at the caller; where none is asked for there is none, as Envoy's own
-//! (1024 connections or requests and 3 retries at a time) are lifted. Health is what Kubernetes says of endpoints.
+//! denials on UDP. Everything that is left out is a diagnostic ([`codes`]). Limits hold per service port and proxy, in sidecars at the
+//! caller; where none is asked for there is none, as Envoy's own (1024 connections or requests and 3 retries at a time) are lifted. Health is what Kubernetes says of endpoints.
 //!
-//! **What differs:** Envoy reads a raw backslash in a path as a slash, in matching and in what it forwards, where the rules want 400;
-//! policy and application still see the same path. The `Host` that pods see has no port and no trailing dot.
+//! **What differs:** Envoy reads a raw backslash in a path as a slash, where the rules want 400, and escapes what should have been escaped
+//! (`|`), both in matching and in what it forwards; policy and application still see the same path. The `Host` that pods see has no port and no trailing dot.
 //!
 //! **Why the messages are declared by hand** ([`config`]): generated types (`envoy-types`) keep maps in hash maps, so equal
 //! configurations have different bytes, and they print no JSON; printing it by reflection needs Envoy's descriptors embedded. About

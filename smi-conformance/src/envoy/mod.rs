@@ -67,6 +67,12 @@ const DECLARED: &[Declared] = &[
         },
         instead: Instead::Spelled(slashed),
     },
+    Declared {
+        name: "what has to be escaped is escaped",
+        lacks: None,
+        concerns: |_, request, _| escaped(request).is_some(),
+        instead: Instead::Spelled(escaped),
+    },
     // Envoy removes dot segments before a route refuses bad escapes.
     Declared {
         name: "a bad escape goes with its segment",
@@ -129,10 +135,7 @@ const DECLARED: &[Declared] = &[
 fn undotted(request: &Request) -> Option<Request> {
     let mut request = request.clone();
     let Payload::Http(http) = &mut request.payload else { return None };
-    let (path, query) = match http.target.split_once('?') {
-        Some((path, query)) => (path, format!("?{query}")),
-        None => (http.target.as_str(), String::new()),
-    };
+    let (path, query) = parts(&http.target);
     let mut kept = Vec::new();
     let mut removed = false;
     for segment in path.split('/').skip(1) {
@@ -146,17 +149,38 @@ fn undotted(request: &Request) -> Option<Request> {
     removed.then_some(request)
 }
 
+/// Path, and query with its question mark.
+fn parts(target: &str) -> (&str, &str) {
+    target.split_at(target.find('?').unwrap_or(target.len()))
+}
+
+/// The request with escapes for the characters of its path that RFC 3986 wants escaped, if there are any.
+fn escaped(request: &Request) -> Option<Request> {
+    let mut request = request.clone();
+    let Payload::Http(http) = &mut request.payload else { return None };
+    let (path, query) = parts(&http.target);
+    let mut out = String::with_capacity(http.target.len());
+    for character in path.chars() {
+        match character {
+            '"' | '<' | '>' | '[' | ']' | '^' | '`' | '{' | '|' | '}' => {
+                out.push_str(&format!("%{:02X}", u32::from(character)));
+            }
+            other => out.push(other),
+        }
+    }
+    let found = out != path;
+    http.target = out + query;
+    found.then_some(request)
+}
+
 /// The request with slashes for raw backslashes in its path, if there are any.
 fn slashed(request: &Request) -> Option<Request> {
     let mut request = request.clone();
     let Payload::Http(http) = &mut request.payload else { return None };
-    let (path, query) = match http.target.split_once('?') {
-        Some((path, query)) => (path, format!("?{query}")),
-        None => (http.target.as_str(), String::new()),
-    };
+    let (path, query) = parts(&http.target);
     if !path.contains('\\') {
         return None;
     }
-    http.target = path.replace('\\', "/") + &query;
+    http.target = path.replace('\\', "/") + query;
     Some(request)
 }
