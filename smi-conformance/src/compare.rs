@@ -88,7 +88,9 @@ pub fn difference<S: Subject>(
     };
     let expectations = expectations(subject, ir, call);
     let Some(reference) = expectations.first() else { return Ok(None) };
-    let lacks = missing(&requires(ir, request, &reference.decision), &subject.capabilities());
+    let capabilities = subject.capabilities();
+    let lacking = |e: &Expectation| missing(&requires(ir, request, &e.decision), &capabilities);
+    let lacks = lacking(reference);
     let mut passed = |name: Option<&'static str>| {
         if let Some(name) = name {
             tally.count(&format!("declared: {name}"));
@@ -103,7 +105,8 @@ pub fn difference<S: Subject>(
                     passed(fits.name);
                 }
             }
-            None if lacks.is_some() && never_more(&simulated, &reference.seen) => {}
+            // A request that is read in another spelling may be one for which something lacks.
+            None if expectations.iter().any(|e| lacking(e).is_some() && never_more(&simulated, &e.seen)) => {}
             None => {
                 return Ok(Some(format!(
                     "{}\n  the reference decides {}\n  the simulator decides {simulated}",
@@ -142,8 +145,8 @@ pub fn difference<S: Subject>(
             Verdict::Differs(reason) => reasons.push(reason),
         }
     }
-    if lacks.is_some() {
-        let allowed = classes(ir, &reference.seen);
+    for (expected, lacks) in expectations.iter().filter_map(|e| Some((e, Some(lacking(e)?)))) {
+        let allowed = classes(ir, &expected.seen);
         let entitled = |o: &Observation| match o {
             Observation::Served(..) => allowed.iter().any(|c| c.holds(request, o)),
             Observation::Tunnel(_) => false,
