@@ -1,9 +1,10 @@
 //! Requests, connections and datagrams to decide.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::cluster::PodId;
 use crate::hub::names::{Namespaced, Port, SpiffeId};
+use crate::ir::Ir;
 
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,23 @@ pub enum Caller {
     Pod(PodId),
     /// Nobody that policy can name.
     Nobody,
+}
+
+impl Caller {
+    /// The peer's own address, which is all that a node proxy knows of a caller; one that no pod has, where there is none.
+    #[must_use]
+    pub fn peer_address(&self, ir: &Ir) -> IpAddr {
+        let nobody = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        match self {
+            Self::Address(address) => *address,
+            Self::Pod(pod) => {
+                let mut own = ir.callers.iter().filter(|(_, p)| *p == pod);
+                own.next().map_or(nobody, |(address, _)| *address)
+            }
+            // A certificate means nothing to a proxy that knows callers by address.
+            Self::Identity(_) | Self::Nobody => nobody,
+        }
+    }
 }
 
 /// What is asked of whom.

@@ -1,8 +1,8 @@
 //! A node proxy, which knows callers by address and decides in the hop in which it routes.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use smi_core::eval::{Caller, Decide, Distribution, HttpRequest, Outcome, Payload, Request, Share};
+use smi_core::eval::{Decide, Distribution, HttpRequest, Outcome, Payload, Request, Share};
 use smi_core::hub::names::{Namespaced, Port, Transport};
 use smi_core::ir::{Ir, ListenerKey};
 
@@ -26,25 +26,12 @@ impl<'a> Simulator<'a> {
         Self { ir, resources, leaves: leaves(ir) }
     }
 
-    /// The peer's own address, which is all that a node proxy knows of a caller.
-    fn client(&self, caller: &Caller) -> IpAddr {
-        let nobody = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        match caller {
-            Caller::Address(address) => *address,
-            Caller::Pod(pod) => {
-                let mut own = self.ir.callers.iter().filter(|(_, p)| *p == pod);
-                own.next().map_or(nobody, |(address, _)| *address)
-            }
-            Caller::Identity(_) | Caller::Nobody => nobody,
-        }
-    }
-
     fn http(&self, request: &Request, http: &HttpRequest) -> Distribution {
         let listener = listener(self.resources, self.ir, &ListenerKey::Http(http.port));
         let Some(manager) = listener.and_then(|l| http::manager(l.filter_chains.first()?)) else {
             return Distribution::certain(Outcome::NotFound);
         };
-        let peer = (self.client(&request.caller), None);
+        let peer = (request.caller.peer_address(self.ir), None);
         let routed = match http::route(self.resources, &manager, peer, http) {
             Ok(routed) => routed,
             Err(answer) => return Distribution::certain(answer),
@@ -70,7 +57,7 @@ impl<'a> Simulator<'a> {
         else {
             return Distribution::certain(Outcome::NotFound);
         };
-        let client = self.client(&request.caller);
+        let client = request.caller.peer_address(self.ir);
         let wanted = |chain: &&FilterChain| {
             let ranges = chain.filter_chain_match.iter().flat_map(|m| &m.direct_source_prefix_ranges);
             ranges.into_iter().any(|r| contains(r, client))
@@ -95,7 +82,7 @@ impl<'a> Simulator<'a> {
         else {
             return Distribution::certain(Outcome::NotFound);
         };
-        let client = self.client(&request.caller);
+        let client = request.caller.peer_address(self.ir);
         let Some(cluster) = udp_cluster(listener, client) else {
             return Distribution::certain(Outcome::Forbidden);
         };

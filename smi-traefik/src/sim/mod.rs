@@ -7,9 +7,9 @@
 pub mod path;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use smi_core::eval::{Caller, Decide, Distribution, HttpRequest, Outcome, Payload, Request, Share};
+use smi_core::eval::{Decide, Distribution, HttpRequest, Outcome, Payload, Request, Share};
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{Ir, ListenerKey, PoolKey, WorkloadId};
 
@@ -52,19 +52,6 @@ impl<'a> Simulator<'a> {
         Self { config, ir, leaves }
     }
 
-    fn client(&self, caller: &Caller) -> IpAddr {
-        let nobody = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        match caller {
-            Caller::Address(address) => *address,
-            Caller::Pod(pod) => {
-                let mut own = self.ir.callers.iter().filter(|(_, p)| *p == pod);
-                own.next().map_or(nobody, |(address, _)| *address)
-            }
-            // A certificate means nothing to a proxy that knows callers by address.
-            Caller::Identity(_) | Caller::Nobody => nobody,
-        }
-    }
-
     fn entry_point(&self, key: &ListenerKey) -> Option<String> {
         self.ir.listeners.entries.get(key).map(|listen| name::entry_point(key, *listen))
     }
@@ -79,7 +66,7 @@ impl<'a> Simulator<'a> {
             return Distribution::certain(Outcome::NotFound);
         };
         let view = View {
-            client: self.client(&request.caller),
+            client: request.caller.peer_address(self.ir),
             host: host(&http.host),
             path: path::matched(&path),
             method: &http.method,
@@ -167,7 +154,7 @@ impl<'a> Simulator<'a> {
             return Distribution::certain(Outcome::NotFound);
         };
         let view = View {
-            client: self.client(&request.caller),
+            client: request.caller.peer_address(self.ir),
             host: String::new(),
             path: String::new(),
             method: "",
