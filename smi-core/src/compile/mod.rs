@@ -7,14 +7,14 @@
 //! Determinism: every pass walks ordered maps; cost grows linearly with the input.
 //!
 //! 1. `workloads`: pods → workloads, and whose an address is · 2. `endpoints`: services → pools · 3. `matches`: route groups → matches
-//! 4. `inbound`: TrafficTargets → grants · 5. `services`: services → ports, protocols, policies · 6. `outbound`: splits → routes
+//! 4. `grants`: TrafficTargets → grants · 5. `services`: services → ports, protocols, policies · 6. `outbound`: splits → routes
 //! 7. `listeners`: the port table
 
 mod annotations;
 mod breaker;
 pub mod codes;
 mod endpoints;
-mod inbound;
+mod grants;
 mod listeners;
 mod matches;
 pub(crate) use matches::matches_path;
@@ -49,7 +49,7 @@ pub fn compile(hub: &Hub, cluster: &Cluster, options: &CompileOptions) -> Compil
     let mut workloads = workloads::workloads(hub, cluster, options, &mut report);
     let pools = endpoints::pools(cluster, &workloads);
     let groups = matches::groups(hub, &mut report);
-    let grants = inbound::grants(hub, options, &groups, &mut workloads, &mut report);
+    let grants = grants::grants(hub, options, &groups, &mut workloads, &mut report);
     let mut services = services::services(cluster, options, &mut report);
     outbound::routes(hub, &groups, &pools, options, &mut services, &mut report);
     let listeners = listeners::listeners(&services, options, &mut report);

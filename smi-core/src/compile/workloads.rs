@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::inbound::Destination;
 use super::{CompileOptions, codes};
 use crate::cluster::{self, Cluster, PodId, PodSpec, Probe};
 use crate::diag::{Diagnostic, FieldPath, Report};
@@ -33,6 +32,12 @@ pub(super) struct Workloads<'c> {
     pub(super) workloads: Vec<(WorkloadId, Workload)>,
     /// Places in `workloads`.
     pub(super) by_binding: BTreeMap<Namespaced, Vec<usize>>,
+}
+
+/// Whose pods a grant is about.
+pub(super) enum Destination {
+    Account(Namespaced),
+    Binding(Namespaced),
 }
 
 /// Pods that follow each other and share their spec.
