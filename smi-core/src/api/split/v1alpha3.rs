@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+pub use super::v1alpha2::Backend;
 use crate::api::kind::kind;
 use crate::api::null::zero;
 
@@ -28,16 +29,6 @@ pub struct Spec {
     /// Which requests are split; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matches: Option<Vec<MatchRef>>,
-}
-
-/// One backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Backend {
-    /// A service of the same namespace.
-    pub service: Arc<str>,
-    /// Relative weight, a whole number. Wider than any weight that is accepted, so that a faulty one is reported as such.
-    pub weight: i64,
 }
 
 /// A reference to a route group of the same namespace.

@@ -1,11 +1,9 @@
-//! `split.smi-spec.io/v1alpha4`: adds `matches`.
+//! `split.smi-spec.io/v1alpha4`: the shape of v1alpha3.
 //!
 //! Source: smi-spec `apis/traffic-split/v1alpha4/traffic-split.md`.
 
-use std::sync::Arc;
-
+pub use super::v1alpha3::{Backend, MatchRef, Spec};
 use crate::api::kind::kind;
-use crate::api::null::zero;
 
 kind! {
     /// Weighted backends of a root service.
@@ -14,42 +12,4 @@ kind! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         spec: Option<Spec>,
     }
-}
-
-/// What is split and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Spec {
-    /// The root service.
-    pub service: Arc<str>,
-    /// Its backends.
-    #[serde(default, deserialize_with = "zero")]
-    pub backends: Vec<Backend>,
-    /// Which requests are split; absent: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matches: Option<Vec<MatchRef>>,
-}
-
-/// One backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Backend {
-    /// A service of the same namespace.
-    pub service: Arc<str>,
-    /// Relative weight, a whole number. Wider than any weight that is accepted, so that a faulty one is reported as such.
-    pub weight: i64,
-}
-
-/// A reference to a route group of the same namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct MatchRef {
-    /// In the Go types only; the official CRD prunes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_group: Option<Arc<str>>,
-    /// `HTTPRouteGroup`.
-    pub kind: Arc<str>,
-    /// Name of the group.
-    pub name: Arc<str>,
 }

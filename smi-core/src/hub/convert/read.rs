@@ -1,6 +1,7 @@
 //! Wire objects to the hub.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{HubObject, codes};
 use crate::api::{AnyObject, ObjectMeta, Quantity, access, specs, split};
@@ -78,64 +79,39 @@ impl HubObject {
             AnyObject::TrafficSplitV1alpha1(o) => Self::Split(split_of_quantities(meta, object, o)?),
             AnyObject::TrafficSplitV1alpha2(o) => {
                 let spec = spec_of(&o.spec);
-                let backends = spec
-                    .backends
-                    .iter()
-                    .map(|b| SplitBackend { service: b.service.clone(), weight: b.weight });
-                Self::Split(TrafficSplit {
-                    meta,
-                    service: spec.service.clone(),
-                    backends: backends.collect(),
-                    matches: None,
-                })
+                split_of(meta, &spec.service, &spec.backends, None)
             }
-            AnyObject::TrafficSplitV1alpha3(o) => {
-                let spec = spec_of(&o.spec);
-                let backends = spec
-                    .backends
-                    .iter()
-                    .map(|b| SplitBackend { service: b.service.clone(), weight: b.weight });
-                let matches = spec.matches.as_ref().map(|matches| {
-                    let to_hub = |m: &split::v1alpha3::MatchRef| MatchRef {
-                        api_group: m.api_group.clone(),
-                        kind: m.kind.clone(),
-                        name: m.name.clone(),
-                    };
-                    matches.iter().map(to_hub).collect()
-                });
-                Self::Split(TrafficSplit {
-                    meta,
-                    service: spec.service.clone(),
-                    backends: backends.collect(),
-                    matches,
-                })
-            }
-            AnyObject::TrafficSplitV1alpha4(o) => {
-                let spec = spec_of(&o.spec);
-                let backends = spec
-                    .backends
-                    .iter()
-                    .map(|b| SplitBackend { service: b.service.clone(), weight: b.weight });
-                let matches = spec.matches.as_ref().map(|matches| {
-                    let to_hub = |m: &split::v1alpha4::MatchRef| MatchRef {
-                        api_group: m.api_group.clone(),
-                        kind: m.kind.clone(),
-                        name: m.name.clone(),
-                    };
-                    matches.iter().map(to_hub).collect()
-                });
-                Self::Split(TrafficSplit {
-                    meta,
-                    service: spec.service.clone(),
-                    backends: backends.collect(),
-                    matches,
-                })
+            AnyObject::TrafficSplitV1alpha3(split::v1alpha3::TrafficSplit { spec, .. })
+            | AnyObject::TrafficSplitV1alpha4(split::v1alpha4::TrafficSplit { spec, .. }) => {
+                let spec = spec_of(spec);
+                split_of(meta, &spec.service, &spec.backends, spec.matches.as_deref())
             }
             AnyObject::TrafficMetricsV1alpha1(_) | AnyObject::TrafficMetricsListV1alpha1(_) => {
                 return Ok(None);
             }
         }))
     }
+}
+
+fn split_of(
+    meta: Meta,
+    service: &Arc<str>,
+    backends: &[split::v1alpha2::Backend],
+    matches: Option<&[split::v1alpha3::MatchRef]>,
+) -> HubObject {
+    let backend =
+        |b: &split::v1alpha2::Backend| SplitBackend { service: b.service.clone(), weight: b.weight };
+    let match_ref = |m: &split::v1alpha3::MatchRef| MatchRef {
+        api_group: m.api_group.clone(),
+        kind: m.kind.clone(),
+        name: m.name.clone(),
+    };
+    HubObject::Split(TrafficSplit {
+        meta,
+        service: service.clone(),
+        backends: backends.iter().map(backend).collect(),
+        matches: matches.map(|matches| matches.iter().map(match_ref).collect()),
+    })
 }
 
 /// The object's own, or an empty one.

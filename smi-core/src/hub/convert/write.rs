@@ -1,5 +1,7 @@
 //! The hub to wire objects, with what the version cannot say.
 
+use std::sync::Arc;
+
 use super::{ConvertOptions, HubObject, Loss, LossKind};
 use crate::api::{AnyObject, HeaderForm, Headers, ObjectMeta, Quantity, access, specs, split};
 use crate::diag::FieldPath;
@@ -311,7 +313,7 @@ fn write_split(
     losses: &mut Vec<Loss>,
 ) -> AnyObject {
     let conditional = split.matches.as_ref().is_some_and(|m| !m.is_empty());
-    let mut backends: Vec<(std::sync::Arc<str>, i64)> =
+    let mut backends: Vec<(Arc<str>, i64)> =
         split.backends.iter().map(|b| (b.service.clone(), b.weight)).collect();
     if conditional && matches!(version, "v1alpha1" | "v1alpha2") {
         losses.push(Loss {
@@ -335,6 +337,15 @@ fn write_split(
         }
     }
     let service = split.service.clone();
+    let whole = |backends: Vec<(Arc<str>, i64)>| {
+        backends.into_iter().map(|(service, weight)| split::v1alpha2::Backend { service, weight }).collect()
+    };
+    let match_ref = |m: &crate::hub::MatchRef| split::v1alpha3::MatchRef {
+        api_group: m.api_group.clone(),
+        kind: m.kind.clone(),
+        name: m.name.clone(),
+    };
+    let matches = || split.matches.as_ref().map(|matches| matches.iter().map(match_ref).collect());
     match version {
         "v1alpha1" => {
             let backends = backends.into_iter().map(|(service, weight)| split::v1alpha1::Backend {
@@ -345,37 +356,15 @@ fn write_split(
             split::v1alpha1::TrafficSplit::new(meta, Some(spec)).into()
         }
         "v1alpha2" => {
-            let backends =
-                backends.into_iter().map(|(service, weight)| split::v1alpha2::Backend { service, weight });
-            let spec = split::v1alpha2::Spec { service, backends: backends.collect() };
+            let spec = split::v1alpha2::Spec { service, backends: whole(backends) };
             split::v1alpha2::TrafficSplit::new(meta, Some(spec)).into()
         }
         "v1alpha3" => {
-            let backends =
-                backends.into_iter().map(|(service, weight)| split::v1alpha3::Backend { service, weight });
-            let matches = split.matches.as_ref().map(|matches| {
-                let of_hub = |m: &crate::hub::MatchRef| split::v1alpha3::MatchRef {
-                    api_group: m.api_group.clone(),
-                    kind: m.kind.clone(),
-                    name: m.name.clone(),
-                };
-                matches.iter().map(of_hub).collect()
-            });
-            let spec = split::v1alpha3::Spec { service, backends: backends.collect(), matches };
+            let spec = split::v1alpha3::Spec { service, backends: whole(backends), matches: matches() };
             split::v1alpha3::TrafficSplit::new(meta, Some(spec)).into()
         }
         _ => {
-            let backends =
-                backends.into_iter().map(|(service, weight)| split::v1alpha4::Backend { service, weight });
-            let matches = split.matches.as_ref().map(|matches| {
-                let of_hub = |m: &crate::hub::MatchRef| split::v1alpha4::MatchRef {
-                    api_group: m.api_group.clone(),
-                    kind: m.kind.clone(),
-                    name: m.name.clone(),
-                };
-                matches.iter().map(of_hub).collect()
-            });
-            let spec = split::v1alpha4::Spec { service, backends: backends.collect(), matches };
+            let spec = split::v1alpha4::Spec { service, backends: whole(backends), matches: matches() };
             split::v1alpha4::TrafficSplit::new(meta, Some(spec)).into()
         }
     }

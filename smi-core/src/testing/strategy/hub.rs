@@ -304,6 +304,14 @@ pub fn split() -> BoxedStrategy<AnyObject> {
                 3 => format!("{root}.{namespace}.svc.cluster.local").into(),
                 _ => format!("{root}.elsewhere").into(),
             };
+            let whole = |backends: Vec<(Arc<str>, i64, Arc<str>)>| {
+                let backend = |(service, weight, _)| split::v1alpha2::Backend { service, weight };
+                backends.into_iter().map(backend).collect()
+            };
+            let matches = matches.map(|list| {
+                let of = |(kind, name)| split::v1alpha3::MatchRef { api_group: None, kind, name };
+                list.into_iter().map(of).collect()
+            });
             match version {
                 1 => {
                     let backends = backends.into_iter().map(|(service, _, quantity)| {
@@ -313,32 +321,15 @@ pub fn split() -> BoxedStrategy<AnyObject> {
                     split::v1alpha1::TrafficSplit::new(meta, Some(spec)).into()
                 }
                 2 => {
-                    let backends = backends
-                        .into_iter()
-                        .map(|(service, weight, _)| split::v1alpha2::Backend { service, weight });
-                    let spec = split::v1alpha2::Spec { service, backends: backends.collect() };
+                    let spec = split::v1alpha2::Spec { service, backends: whole(backends) };
                     split::v1alpha2::TrafficSplit::new(meta, Some(spec)).into()
                 }
                 3 => {
-                    let backends = backends
-                        .into_iter()
-                        .map(|(service, weight, _)| split::v1alpha3::Backend { service, weight });
-                    let matches = matches.map(|list| {
-                        let of = |(kind, name)| split::v1alpha3::MatchRef { api_group: None, kind, name };
-                        list.into_iter().map(of).collect()
-                    });
-                    let spec = split::v1alpha3::Spec { service, backends: backends.collect(), matches };
+                    let spec = split::v1alpha3::Spec { service, backends: whole(backends), matches };
                     split::v1alpha3::TrafficSplit::new(meta, Some(spec)).into()
                 }
                 _ => {
-                    let backends = backends
-                        .into_iter()
-                        .map(|(service, weight, _)| split::v1alpha4::Backend { service, weight });
-                    let matches = matches.map(|list| {
-                        let of = |(kind, name)| split::v1alpha4::MatchRef { api_group: None, kind, name };
-                        list.into_iter().map(of).collect()
-                    });
-                    let spec = split::v1alpha4::Spec { service, backends: backends.collect(), matches };
+                    let spec = split::v1alpha4::Spec { service, backends: whole(backends), matches };
                     split::v1alpha4::TrafficSplit::new(meta, Some(spec)).into()
                 }
             }
