@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use smi_core::eval::{Distribution, Outcome, Payload, Request, eval};
+use smi_core::eval::{Distribution, Outcome, Payload, Request, eval, host};
 use smi_core::hub::names::{Namespaced, Port, Transport};
 use smi_core::ir::{Ir, PoolKey, RouteCondition};
 
@@ -142,12 +142,8 @@ impl Call {
     fn service(&self, ir: &Ir) -> Option<(Namespaced, Port)> {
         match &self.request.payload {
             Payload::Http(http) => {
-                let host = http.host.split(':').next()?.to_ascii_lowercase();
-                let host = host.strip_suffix('.').unwrap_or(&host);
-                let short =
-                    ir.settings.mesh_domains.iter().find_map(|d| host.strip_suffix(&format!(".{d}")))?;
-                let (service, namespace) = short.split_once('.')?;
-                Some((Namespaced::new(namespace, service), http.port))
+                let (service, _) = host::in_mesh(ir, &host::canonical(&http.host))?;
+                Some((service, http.port))
             }
             Payload::Tcp { service, port } => Some((service.clone(), *port)),
             Payload::Udp { .. } => None,

@@ -6,6 +6,7 @@
 //! Absent: retries, limits, timeouts and mirroring (S34), which do not change where a request may go.
 
 mod decision;
+pub mod host;
 mod inbound;
 mod outbound;
 pub mod path;

@@ -1,14 +1,13 @@
 //! Route, then choose a target (S13–S20, S30, S37).
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::decision::{Decision, End, Leg, Refusal, Routed};
 use super::path::canonical_path;
 use super::request::{HttpRequest, Payload, Request};
-use super::{Assume, inbound};
+use super::{Assume, host, inbound};
 use crate::hub::names::{Namespace, Namespaced, Port, Transport};
-use crate::ir::{HttpMatch, Ir, Methods, Pool, Protocol, Route, RouteCondition, Service, Target, WorkloadId};
+use crate::ir::{HttpMatch, Ir, Methods, Pool, Protocol, Route, RouteCondition, Target, WorkloadId};
 
 /// An HTTP request as policy sees it: canonical path, header lines without surrounding white space.
 pub(super) struct HttpView<'r> {
@@ -59,9 +58,9 @@ fn decide_http(
         Ok(path) => path,
         Err(fault) => return Decision::Refused(Refusal::BadTarget(fault)),
     };
-    let host = canonical_host(&http.host);
-    let in_cluster = || own.and_then(|own| service_in_cluster(ir, &host, own));
-    let Some((name, service)) = service_of_host(ir, &host).or_else(in_cluster) else {
+    let called = host::canonical(&http.host);
+    let in_cluster = || own.and_then(|own| host::in_cluster(ir, &called, own));
+    let Some((name, service)) = host::in_mesh(ir, &called).or_else(in_cluster) else {
         return Decision::Refused(Refusal::UnknownHost);
     };
     let Some(port) = service.port(http.port, Transport::Tcp) else {
@@ -70,7 +69,7 @@ fn decide_http(
     if !matches!(port.protocol, Protocol::Http(_)) {
         return Decision::Refused(Refusal::UnknownHost);
     }
-    let view = HttpView { method: &http.method, path, host, headers: &http.headers };
+    let view = HttpView { method: &http.method, path, host: called, headers: &http.headers };
     for (index, route) in port.routes.iter().enumerate() {
         let matched = match &route.condition {
             RouteCondition::Everything => None,
@@ -165,46 +164,4 @@ fn alike(pool: &Pool, assume: Assume) -> (Alike, bool) {
         return (out, true);
     }
     (out, false)
-}
-
-/// Lower case, without port and trailing dot (S37).
-fn canonical_host(host: &str) -> String {
-    let host = match host.rsplit_once(':') {
-        // An IPv6 literal without port ends in `]`.
-        Some((name, _)) if !host.ends_with(']') => name,
-        _ => host,
-    };
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
-}
-
-/// `service.namespace.<mesh domain>` (S37).
-fn service_of_host<'ir>(ir: &'ir Ir, host: &str) -> Option<(Namespaced, &'ir Service)> {
-    ir.settings.mesh_domains.iter().find_map(|domain| {
-        let (service, namespace) = host.strip_suffix(&**domain)?.strip_suffix('.')?.split_once('.')?;
-        let name = Namespaced::new(namespace, service);
-        ir.services.get(&name).map(|service| (name, service))
-    })
-}
-
-/// `service` of the caller's own namespace, `service.namespace`, the same with `.svc` and the cluster's domain, or an address that is one
-/// service's alone (S37).
-fn service_in_cluster<'ir>(ir: &'ir Ir, host: &str, own: &Namespace) -> Option<(Namespaced, &'ir Service)> {
-    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        let mut having = ir.services.iter().filter(|(_, s)| s.addresses.contains(&address));
-        let (name, service) = having.next()?;
-        return having.next().is_none().then(|| (name.clone(), service));
-    }
-    let short = host.strip_suffix(&*ir.settings.cluster_domain).and_then(|rest| rest.strip_suffix('.'));
-    let (service, namespace) = match short.unwrap_or(host).split_once('.') {
-        Some((service, rest)) => match rest.strip_suffix(".svc") {
-            Some(namespace) => (service, namespace),
-            // The cluster's domain follows `.svc` only.
-            None if short.is_some() => return None,
-            None => (service, rest),
-        },
-        None if short.is_some() => return None,
-        None => (host, own.as_str()),
-    };
-    let name = Namespaced::new(namespace, service);
-    ir.services.get(&name).map(|service| (name, service))
 }
