@@ -8,7 +8,7 @@ mod peers;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
 use command::cargo;
 use peers::Peer;
@@ -24,7 +24,7 @@ struct Arguments {
 enum Verb {
     /// Find or install the real proxies that tests run against, and print where they are.
     Peers {
-        /// Which ones; only Traefik when none is named.
+        /// Which ones; all when none is named.
         #[arg(value_enum)]
         names: Vec<Peer>,
     },
@@ -62,8 +62,8 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?;
     match arguments.verb {
         Verb::Peers { names } => {
-            let names = if names.is_empty() { vec![Peer::Traefik] } else { names };
-            names.into_iter().try_for_each(|peer| peers::get(peer).map(|_| ()))
+            let named = if names.is_empty() { Peer::value_variants() } else { &names };
+            named.iter().try_for_each(|peer| peers::get(*peer).map(|_| ()))
         }
         Verb::Test => test(root),
         Verb::Ci => ci(root),
