@@ -114,7 +114,7 @@ async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let service = Service { shared, peer, stop: stop.clone(), cut };
     let service = service_fn(move |request| {
         let service = service.clone();
-        async move { Ok::<_, std::convert::Infallible>(service.call(request).await) }
+        async move { Ok::<_, std::convert::Infallible>(service.call(request)) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let mut stopping = false;

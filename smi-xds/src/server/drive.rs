@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::Shared;
 use super::clients::Client;
+use super::reply::Reply;
 use crate::kind::TypeUrl;
 use crate::node::Peer;
 use crate::session::{Millis, Protocol, Refusal, Response, Session};
@@ -22,10 +24,11 @@ use crate::wire::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryReques
 pub(super) trait Messages: Send + 'static {
     const PROTOCOL: Protocol;
     type Request: Message + Default + Send + 'static;
-    type Response: Message + Default + Send + 'static;
+    type Response: Message;
     fn node(request: &mut Self::Request) -> Option<Node>;
     fn tell(session: &mut Session, request: Self::Request) -> Result<(), Refusal>;
-    fn response(response: Response) -> Option<Self::Response>;
+    /// The response of this protocol, apart from its resources.
+    fn response(response: Response) -> Option<(Self::Response, Vec<Bytes>)>;
 }
 
 pub(super) struct Sotw;
@@ -41,9 +44,12 @@ impl Messages for Sotw {
     fn tell(session: &mut Session, request: DiscoveryRequest) -> Result<(), Refusal> {
         session.on_sotw(request)
     }
-    fn response(response: Response) -> Option<DiscoveryResponse> {
+    fn response(response: Response) -> Option<(DiscoveryResponse, Vec<Bytes>)> {
         match response {
-            Response::Sotw(response) => Some(response),
+            Response::Sotw(mut response) => {
+                let resources = std::mem::take(&mut response.resources);
+                Some((response, resources))
+            }
             Response::Delta(_) => None,
         }
     }
@@ -59,9 +65,12 @@ impl Messages for Delta {
     fn tell(session: &mut Session, request: DeltaDiscoveryRequest) -> Result<(), Refusal> {
         session.on_delta(request)
     }
-    fn response(response: Response) -> Option<DeltaDiscoveryResponse> {
+    fn response(response: Response) -> Option<(DeltaDiscoveryResponse, Vec<Bytes>)> {
         match response {
-            Response::Delta(response) => Some(response),
+            Response::Delta(mut response) => {
+                let resources = std::mem::take(&mut response.resources);
+                Some((response, resources))
+            }
             Response::Sotw(_) => None,
         }
     }
@@ -73,7 +82,7 @@ pub(super) struct Given<M: Messages> {
     pub(super) peer: Peer,
     pub(super) only: Option<TypeUrl>,
     pub(super) inbound: Streaming<M::Request>,
-    pub(super) outbound: mpsc::Sender<Result<M::Response, Status>>,
+    pub(super) outbound: mpsc::Sender<Result<Reply, Status>>,
     pub(super) stop: watch::Receiver<bool>,
     /// Cuts the whole connection.
     pub(super) cut: mpsc::Sender<()>,
@@ -112,20 +121,23 @@ async fn converse<M: Messages>(
     started: Instant,
 ) -> Result<(), Status> {
     let options = given.shared.options.clone();
-    let mut permit: Option<OwnedPermit<Result<M::Response, Status>>> = None;
+    let mut permit: Option<OwnedPermit<Result<Reply, Status>>> = None;
     let mut untaken = started;
     let mut stop = given.stop.clone();
     loop {
         let now = millis(started);
         if permit.is_some()
-            && let Some(response) = session.poll(now).and_then(M::response)
+            && let Some((fields, resources)) = session.poll(now).and_then(M::response)
         {
+            let Some(reply) = Reply::new(&fields, resources) else {
+                return Err(Status::resource_exhausted("a response of more than 4 GiB"));
+            };
             let counters = &given.shared.clients.counters;
             counters.responses.fetch_add(1, Relaxed);
-            let length = u64::try_from(response.encoded_len()).unwrap_or(u64::MAX);
+            let length = u64::try_from(reply.message_length()).unwrap_or(u64::MAX);
             counters.bytes.fetch_add(length, Relaxed);
             if let Some(permit) = permit.take() {
-                permit.send(Ok(response));
+                permit.send(Ok(reply));
                 untaken = Instant::now();
             }
         }

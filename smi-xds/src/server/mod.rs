@@ -3,11 +3,12 @@
 //! Each connection and each stream is a task of its own. A stream computes its reply when the client takes it, so that a slow client
 //! costs one response of memory and delays nobody; a client that takes nothing for a while is cut off.
 //!
-//! - `service`: gRPC methods · `drive`: one stream · `connection`: sockets, TLS, HTTP/2 · `clients`: who is connected, and how it stands
+//! - `service`: gRPC methods · `drive`: one stream · `reply`: its responses on the wire · `connection`: sockets, TLS, HTTP/2 · `clients`: who is connected, and how it stands
 
 mod clients;
 mod connection;
 mod drive;
+mod reply;
 mod service;
 
 use std::sync::Arc;

@@ -1,19 +1,18 @@
 //! The gRPC methods: the aggregated service, and those of single types.
 
-use std::future::{Ready, ready};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering::Relaxed;
 
-use http::{Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::{mpsc, watch};
-use tonic::server::{Grpc, StreamingService};
 use tonic::{Status, Streaming};
-use tonic_prost::ProstCodec;
+use tonic_prost::ProstDecoder;
 
 use super::Shared;
 use super::drive::{Delta, Given, Messages, Sotw, drive};
+use super::reply::Replies;
 use crate::kind::{CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, TypeUrl};
 use crate::node::Peer;
 use crate::session::Protocol;
@@ -48,65 +47,35 @@ fn method(path: &str) -> Option<(Protocol, Option<&'static str>)> {
 }
 
 impl Service {
-    pub(super) async fn call(self, request: Request<Incoming>) -> Response<tonic::body::Body> {
+    pub(super) fn call(self, request: Request<Incoming>) -> Response<tonic::body::Body> {
         match method(request.uri().path()) {
-            Some((Protocol::Sotw, only)) => self.stream::<Sotw>(request, only).await,
-            Some((Protocol::Delta, only)) => self.stream::<Delta>(request, only).await,
+            Some((Protocol::Sotw, only)) => self.stream::<Sotw>(request, only),
+            Some((Protocol::Delta, only)) => self.stream::<Delta>(request, only),
             None => Status::unimplemented("there is no such method").into_http(),
         }
     }
 
-    async fn stream<M: Messages>(
+    fn stream<M: Messages>(
         self,
         request: Request<Incoming>,
-        only: Option<&str>,
+        only: Option<&'static str>,
     ) -> Response<tonic::body::Body> {
-        let limit = self.shared.options.max_request;
-        let only = only.map(TypeUrl::from);
-        let mut grpc = Grpc::new(ProstCodec::<M::Response, M::Request>::default())
-            .apply_max_message_size_config(Some(limit), Some(usize::MAX));
-        grpc.streaming(Opening::<M> { service: self, only, messages: std::marker::PhantomData }, request)
-            .await
-    }
-}
-
-struct Opening<M> {
-    service: Service,
-    only: Option<TypeUrl>,
-    messages: std::marker::PhantomData<M>,
-}
-
-impl<M: Messages> StreamingService<M::Request> for Opening<M> {
-    type Response = M::Response;
-    type ResponseStream = Responses<M::Response>;
-    type Future = Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Streaming<M::Request>>) -> Self::Future {
+        let shared = &self.shared;
+        shared.clients.counters.streams.fetch_add(1, Relaxed);
+        if let Some(encoding) = request.headers().get("grpc-encoding").filter(|e| *e != "identity") {
+            let text = format!("the encoding {encoding:?} is not known here");
+            return Status::unimplemented(text).into_http();
+        }
+        let limit = Some(shared.options.max_request);
+        let decoder = ProstDecoder::<M::Request>::default();
+        let inbound = Streaming::new_request(decoder, request.into_body(), None, limit);
         // One response waits at most; the next is made when the client has taken it.
-        let (outbound, receiver) = mpsc::channel(1);
-        let Service { shared, peer, stop, cut } = self.service.clone();
-        shared.clients.counters.streams.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let only = self.only.clone();
-        tokio::spawn(drive::<M>(Given {
-            shared,
-            peer,
-            only,
-            inbound: request.into_inner(),
-            outbound,
-            stop,
-            cut,
-        }));
-        ready(Ok(tonic::Response::new(Responses(receiver))))
-    }
-}
-
-/// The responses of a stream.
-pub(super) struct Responses<T>(mpsc::Receiver<Result<T, Status>>);
-
-impl<T> futures_core::Stream for Responses<T> {
-    type Item = Result<T, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
+        let (outbound, replies) = mpsc::channel(1);
+        let Self { shared, peer, stop, cut } = self;
+        let only = only.map(TypeUrl::from);
+        tokio::spawn(drive::<M>(Given { shared, peer, only, inbound, outbound, stop, cut }));
+        let mut response = Response::new(tonic::body::Body::new(Replies::new(replies)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        response
     }
 }
