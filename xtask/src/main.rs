@@ -137,6 +137,10 @@ fn ci(root: &Path) -> Result<()> {
     let lints =
         ["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"];
     cargo(root, &lints, &[], 20)?;
+    // As dependants build them.
+    let libraries = ["smi-core", "smi-traefik", "smi-envoy", "smi-xds", "smi-cli"].map(|name| ["-p", name]);
+    let plain = [&["clippy", "--locked"], libraries.as_flattened(), &["--", "-D", "warnings"]].concat();
+    cargo(root, &plain, &[], 20)?;
     let documentation = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
     cargo(root, &documentation, &[("RUSTDOCFLAGS", "-D warnings".as_ref())], 15)?;
     deny::check(root)?;

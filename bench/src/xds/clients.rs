@@ -18,19 +18,23 @@ use tonic::transport::Endpoint;
 
 use super::envoy::Running;
 use super::{cluster, world};
+use crate::cost::cost;
 
 /// What many clients cost a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
-    /// Bytes by which the server's process grew, per client.
-    pub(super) bytes_each: u64,
+    /// Bytes that the server holds, per client.
+    pub(super) bytes_each: i64,
+    /// Bytes by which its process grew, per client: with what the allocator keeps of what all took at once when they came.
+    pub(super) resident_each: u64,
     /// From a change until all have accepted it.
     pub(super) ms_per_change: f64,
 }
 
 /// Serves so many clients of a process of their own.
 pub(super) fn measure(size: usize, clients: usize) -> anyhow::Result<Held> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    // The server runs on this thread, so that what is counted here is its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let store = Arc::new(Store::default());
     store.set(node::NODES, world(size));
     let server = Server::new(Arc::clone(&store), ByNodeId::default(), ServerOptions::default());
@@ -39,7 +43,7 @@ pub(super) fn measure(size: usize, clients: usize) -> anyhow::Result<Held> {
     let (_stop, stopped) = watch::channel(false);
     let serving = server.clone();
     runtime.spawn(async move { serving.serve(listener, None, stopped).await });
-    let wait = |wanted: u64| -> anyhow::Result<f64> {
+    let settled = async |wanted: u64| -> anyhow::Result<f64> {
         let started = Instant::now();
         loop {
             let all = server.clients();
@@ -52,7 +56,7 @@ pub(super) fn measure(size: usize, clients: usize) -> anyhow::Result<Held> {
                 return Ok(started.elapsed().as_secs_f64() * 1000.0);
             }
             anyhow::ensure!(started.elapsed() < Duration::from_secs(300), "the clients do not settle");
-            std::thread::sleep(Duration::from_millis(2));
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     let before = resident()?;
@@ -61,15 +65,21 @@ pub(super) fn measure(size: usize, clients: usize) -> anyhow::Result<Held> {
         .stdin(Stdio::piped())
         .spawn()?;
     let _running = Running(child);
-    wait(1)?;
-    let bytes = resident()?.saturating_sub(before);
+    let (first, held) = cost(|| runtime.block_on(settled(1)));
+    first?;
+    let resident = resident()?.saturating_sub(before);
     let mut best = f64::MAX;
     for round in 0..5_u32 {
         let before = store.get(node::NODES).map_or(0, |p| p.sequence());
         store.edit(node::NODES, vec![cluster(size / 2, 8000 + round)], &[]);
-        best = best.min(wait(before + 1)?);
+        best = best.min(runtime.block_on(settled(before + 1))?);
     }
-    Ok(Held { bytes_each: bytes / u64::try_from(clients.max(1))?, ms_per_change: best })
+    let each = clients.max(1);
+    Ok(Held {
+        bytes_each: held.retained_bytes / i64::try_from(each)?,
+        resident_each: resident / u64::try_from(each)?,
+        ms_per_change: best,
+    })
 }
 
 /// Memory of this process that is in use.

@@ -143,8 +143,9 @@ pub(crate) fn run(sizes: &[usize], clients: usize, json: Option<&Path>) -> anyho
     drop(streams);
     let real = clients::measure(size, clients)?;
     println!(
-        "{clients} clients of {size} clusters in another process: the server grows by {:.1} kB each, {:.1} ms until all have a change",
+        "{clients} clients of {size} clusters in another process: the server holds {:.1} kB for each (its process grew by {:.1} kB), {:.1} ms until all have a change",
         real.bytes_each as f64 / 1000.0,
+        real.resident_each as f64 / 1000.0,
         real.ms_per_change
     );
     let live = match std::env::var_os("SMI_ENVOY") {
@@ -174,7 +175,7 @@ pub(crate) fn run(sizes: &[usize], clients: usize, json: Option<&Path>) -> anyho
         let all = serde_json::json!({
             "changes": rows, "live": live,
             "streams": {"count": clients, "clusters": size, "bytes_each": per_stream, "ms_per_change": per_change},
-            "clients": {"count": clients, "clusters": size, "bytes_each": real.bytes_each, "ms_per_change": real.ms_per_change},
+            "clients": {"count": clients, "clusters": size, "bytes_each": real.bytes_each, "resident_each": real.resident_each, "ms_per_change": real.ms_per_change},
         });
         std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
     }

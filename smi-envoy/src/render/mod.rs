@@ -46,7 +46,9 @@ use crate::config::route::VirtualHost;
 use crate::deliver::EnvoyConfig;
 use crate::resources::{Kind, Resources};
 
-pub(crate) use joint::{LEAF, SOCKET, SUBSET};
+#[cfg(feature = "sim")]
+pub(crate) use joint::SOCKET;
+pub(crate) use joint::{LEAF, SUBSET};
 #[cfg(feature = "sim")]
 pub(crate) use leaf::cluster_name;
 pub(crate) use leaf::http2_options;
