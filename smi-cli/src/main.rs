@@ -1,11 +1,13 @@
 //! `smi`: checks, compiles, renders, explains and converts Service Mesh Interface policy.
 //!
-//! Shape: one module per verb; `input` reads files, `diagnostics` prints findings, `options` turns flags into compiler options.
+//! Shape: one module per verb; `input` reads files, `diagnostics` prints findings, `options` and `envoy` turn flags into options
+//! of the compiler and of proxies.
 //! Exit code: 0 when all is well, 1 when the input has errors (or, with `--strict`, warnings), 2 when the call itself is wrong.
 
 mod codes;
 mod convert;
 mod diagnostics;
+mod envoy;
 mod explain;
 mod fix;
 mod input;

@@ -4,23 +4,16 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::ir::Ir;
-use smi_envoy::{AdsServer, AdsTls, AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, target_of};
+use smi_envoy::{AdsServer, AdsTls, Certificates, Envoy, target_of};
 
 use super::{File, RenderArgs, Rendering};
+use crate::envoy::ProxyFlags;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Yaml,
     Json,
     Pb,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum App {
-    /// On the loopback address, where only its sidecar reaches it.
-    Loopback,
-    /// On the pod's address.
-    Pod,
 }
 
 /// Flags of this backend.
@@ -61,12 +54,8 @@ pub(crate) struct Flags {
     /// The folder in which the proxy finds the files that it watches, if it is not that of `--out`.
     #[arg(long, value_name = "DIR", requires = "watched")]
     watched_at: Option<String>,
-    /// Sidecars: port at the pods' addresses on which sidecars speak mTLS with each other.
-    #[arg(long, default_value_t = 15008)]
-    inbound_port: u16,
-    /// Sidecars: where the application listens.
-    #[arg(long, value_enum, default_value_t = App::Loopback)]
-    app: App,
+    #[command(flatten)]
+    proxy: ProxyFlags,
     /// Sidecars: file with the pod's certificate, unless a control plane serves it.
     #[arg(long, value_name = "FILE", default_value = "/etc/smi/tls/tls.crt")]
     cert: String,
@@ -76,9 +65,6 @@ pub(crate) struct Flags {
     /// Sidecars: file with the trusted certificates.
     #[arg(long, value_name = "FILE", default_value = "/etc/smi/tls/ca.crt")]
     trust: String,
-    /// File with the certificates that are trusted for pods that speak TLS; without it they are not spoken to.
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure_pod_tls")]
-    pod_trust: Option<String>,
     /// Port of the admin interface on the loopback address; 0: none.
     #[arg(long, default_value_t = 9901)]
     admin_port: u16,
@@ -90,16 +76,11 @@ fn target(text: &str) -> Result<ProxyTarget, String> {
 
 pub(super) fn render(args: &RenderArgs, ir: &Ir) -> anyhow::Result<Rendering> {
     let flags = &args.envoy;
-    let mut options = EnvoyOptions::default();
+    let mut options = flags.proxy.options(args.insecure_pod_tls);
     if let Some(bind) = args.bind {
         options.listen = bind;
         options.sidecar.listen = bind;
     }
-    options.sidecar.inbound_port = flags.inbound_port;
-    options.sidecar.app = match flags.app {
-        App::Loopback => AppAddress::Loopback,
-        App::Pod => AppAddress::Pod,
-    };
     if flags.xds.is_none() {
         options.sidecar.certificates = Certificates::Files {
             certificate: flags.cert.clone(),
@@ -107,11 +88,6 @@ pub(super) fn render(args: &RenderArgs, ir: &Ir) -> anyhow::Result<Rendering> {
             trust: flags.trust.clone(),
         };
     }
-    options.pod_tls = match &flags.pod_trust {
-        _ if args.insecure_pod_tls => Some(PodTls::Unchecked),
-        Some(file) => Some(PodTls::Trusted(file.clone())),
-        None => None,
-    };
     options.admin_port = Some(flags.admin_port).filter(|port| *port != 0);
     let rendered = Envoy { options }.render(ir, &flags.target);
     if let (true, Some(out)) = (flags.watched, &args.out) {

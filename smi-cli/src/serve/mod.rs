@@ -22,10 +22,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use smi_envoy::Envoy;
 use smi_xds::{FileSource, IdentitySource, Server, ServerOptions, Store, Tls};
 use tokio::net::TcpListener;
 
 use self::world::Update;
+use crate::envoy::ProxyFlags;
 use crate::{input, options};
 
 /// Keeps proxies equal to a folder of manifests.
@@ -45,9 +47,12 @@ pub(crate) struct XdsArgs {
     /// Address to serve at.
     #[arg(long, default_value = "127.0.0.1:18000", value_name = "HOST:PORT")]
     listen: SocketAddr,
-    /// Address that the proxies bind to; all when absent.
+    /// Address that node proxies bind to; all when absent.
     #[arg(long)]
     bind: Option<IpAddr>,
+    /// Do not check certificates of pods that speak TLS.
+    #[arg(long)]
+    insecure_pod_tls: bool,
     /// Write files for a node proxy that watches them, instead of serving; it starts with DIR/bootstrap.json.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
@@ -70,6 +75,8 @@ pub(crate) struct XdsArgs {
     /// Service account of the node proxies' certificates.
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/node")]
     node_account: String,
+    #[command(flatten)]
+    proxy: ProxyFlags,
 }
 
 /// Interval at which files are looked at; a change counts when it is the same twice.
@@ -133,8 +140,11 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
     }
     let store = Arc::new(Store::default());
     let shared = Arc::new(Mutex::new(None));
+    let mut proxies = args.proxy.options(args.insecure_pod_tls);
+    proxies.listen = args.bind.unwrap_or(proxies.listen);
+    let envoy = Envoy { options: proxies };
     let mut world =
-        world::Proxies::new(args.bind, Arc::clone(&store), Arc::clone(&shared), certificates.source());
+        world::Proxies::new(envoy, Arc::clone(&store), Arc::clone(&shared), certificates.source());
     let mut folder = args.files.as_ref().map(|at| files::Folder::new(at, args.admin_port)).transpose()?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut serving = None;

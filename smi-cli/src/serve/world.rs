@@ -1,14 +1,13 @@
 //! From manifests to what each proxy should have.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::diag::Severity;
 use smi_core::ir::{Ir, ListenerKey, PortTable};
 use smi_core::load::{Limits, load};
-use smi_envoy::{Envoy, EnvoyConfig, EnvoyOptions, Sidecars};
+use smi_envoy::{Envoy, EnvoyConfig, Sidecars};
 use smi_xds::identity::{IdentityError, secrets};
 use smi_xds::{IdentitySource, Resource, Snapshot, Store, linked, node};
 
@@ -33,7 +32,7 @@ pub(super) enum Update {
 
 /// What the proxies should have.
 pub(super) struct Proxies {
-    bind: Option<IpAddr>,
+    envoy: Envoy,
     store: Arc<Store>,
     shared: Shared,
     certificates: Option<Arc<dyn IdentitySource>>,
@@ -48,13 +47,13 @@ pub(super) struct Proxies {
 
 impl Proxies {
     pub(super) fn new(
-        bind: Option<IpAddr>,
+        envoy: Envoy,
         store: Arc<Store>,
         shared: Shared,
         certificates: Option<Arc<dyn IdentitySource>>,
     ) -> Self {
         Self {
-            bind,
+            envoy,
             store,
             shared,
             certificates,
@@ -102,7 +101,7 @@ impl Proxies {
         };
         let world = load(&texts, &Limits::default());
         let (compiled, mut report) = crate::compiled(&world, &options);
-        let rendered = self.envoy().render(&compiled.ir, &ProxyTarget::Node);
+        let rendered = self.envoy.render(&compiled.ir, &ProxyTarget::Node);
         report.append(rendered.report);
         report.sort();
         diagnostics::to_stderr(&report, &world.sources)?;
@@ -151,7 +150,7 @@ impl Proxies {
             self.store.clear(gone);
             self.troubles.remove(&**gone);
         }
-        let sidecars = Sidecars::new(&ir, &self.envoy());
+        let sidecars = Sidecars::new(&ir, &self.envoy);
         for group in demanded.iter().filter(|group| wanted(group)) {
             let (snapshot, trouble) = self.sidecar(&ir, &sidecars, group);
             self.store.set(group, snapshot);
@@ -197,14 +196,6 @@ impl Proxies {
             }
             self.complaints = faults;
         }
-    }
-
-    fn envoy(&self) -> Envoy {
-        let mut options = EnvoyOptions::default();
-        if let Some(bind) = self.bind {
-            options.listen = bind;
-        }
-        Envoy { options }
     }
 }
 
