@@ -57,4 +57,4 @@ pub mod sim;
 
 pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, SidecarOptions, Sidecars};
 pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
-pub use resources::{Kind, Resource, Resources};
+pub use resources::{Kind, Origins, Resource, Resources};

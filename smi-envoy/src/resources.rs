@@ -7,6 +7,7 @@
 //! Determinism: equal resources have equal bytes, so that a hash of them can serve as their version.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use prost::Message as _;
 use smi_core::ir::Origin;
@@ -67,8 +68,11 @@ pub struct Resources {
     /// Routes of HTTP listeners.
     pub routes: BTreeMap<String, RouteConfiguration>,
     /// Which objects and fields a resource is made of.
-    pub origins: BTreeMap<(Kind, String), BTreeSet<Origin>>,
+    pub origins: BTreeMap<(Kind, String), Origins>,
 }
+
+/// Objects and fields. Resources of several proxies are often made of the same, and share them.
+pub type Origins = Arc<BTreeSet<Origin>>;
 
 /// One resource, whatever its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +83,8 @@ pub struct Resource {
     pub name: String,
     /// The message; equal resources have equal bytes.
     pub encoded: Vec<u8>,
-    /// The objects and fields to name when a proxy refuses it, sorted.
-    pub origins: Vec<Origin>,
+    /// The objects and fields to name when a proxy refuses it.
+    pub origins: Origins,
 }
 
 impl Resources {
@@ -95,13 +99,8 @@ impl Resources {
     }
 
     fn one(&self, kind: Kind, name: &str, encoded: Vec<u8>) -> Resource {
-        let origins = self.origins.get(&(kind, name.to_owned()));
-        Resource {
-            kind,
-            name: name.to_owned(),
-            encoded,
-            origins: origins.into_iter().flatten().cloned().collect(),
-        }
+        let origins = self.origins.get(&(kind, name.to_owned())).cloned().unwrap_or_default();
+        Resource { kind, name: name.to_owned(), encoded, origins }
     }
 
     /// Notes what a resource is made of.
@@ -111,6 +110,7 @@ impl Resources {
         name: &str,
         origins: impl IntoIterator<Item = &'o Origin>,
     ) {
-        self.origins.entry((kind, name.to_owned())).or_default().extend(origins.into_iter().cloned());
+        let all = self.origins.entry((kind, name.to_owned())).or_default();
+        Arc::make_mut(all).extend(origins.into_iter().cloned());
     }
 }

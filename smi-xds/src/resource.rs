@@ -105,10 +105,10 @@ impl Resource {
         Self { type_url, name, version, delta, any_at, value_at, origins: none, depends_on: Arc::default() }
     }
 
-    /// With the objects it comes from, for reports.
+    /// With the objects it comes from, for reports. Resources that come from the same may share them.
     #[must_use]
-    pub fn with_origins(mut self, origins: impl IntoIterator<Item = String>) -> Self {
-        self.origins = origins.into_iter().collect();
+    pub fn with_origins(mut self, origins: impl Into<Arc<[String]>>) -> Self {
+        self.origins = origins.into();
         self
     }
 

@@ -7,7 +7,7 @@ use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::diag::Severity;
 use smi_core::ir::{Ir, ListenerKey, PortTable};
 use smi_core::load::{Limits, load};
-use smi_envoy::{Envoy, EnvoyConfig, Sidecars};
+use smi_envoy::{Envoy, EnvoyConfig, Origins, Sidecars};
 use smi_xds::identity::{IdentityError, secrets};
 use smi_xds::{IdentitySource, Resource, Snapshot, Store, linked, node};
 
@@ -108,7 +108,7 @@ impl Proxies {
         if report.has_errors() {
             say("errors: what they are about is left out or closed, everything else is served");
         }
-        let resources = resources(&rendered.output);
+        let resources = resources(&rendered.output, &mut OriginTexts::default());
         let count = resources.len();
         *lock(&self.shared) = Some(Arc::new(compiled.ir));
         if self.store.set(node::NODES, Snapshot::new(linked(resources))) {
@@ -151,8 +151,9 @@ impl Proxies {
             self.troubles.remove(&**gone);
         }
         let sidecars = Sidecars::new(&ir, &self.envoy);
+        let mut texts = OriginTexts::default();
         for group in demanded.iter().filter(|group| wanted(group)) {
-            let (snapshot, trouble) = self.sidecar(&ir, &sidecars, group);
+            let (snapshot, trouble) = self.sidecar(&ir, &sidecars, group, &mut texts);
             self.store.set(group, snapshot);
             match trouble {
                 None => drop(self.troubles.remove(&**group)),
@@ -167,7 +168,13 @@ impl Proxies {
     }
 
     /// What a sidecar should have, and what is wrong with it. Where something is wrong it gets less, so that what was revoked is gone.
-    fn sidecar(&self, ir: &Ir, sidecars: &Sidecars<'_>, group: &str) -> (Snapshot, Option<String>) {
+    fn sidecar(
+        &self,
+        ir: &Ir,
+        sidecars: &Sidecars<'_>,
+        group: &str,
+        texts: &mut OriginTexts,
+    ) -> (Snapshot, Option<String>) {
         let Some((pod, of)) = admitted(ir, group) else {
             return (
                 Snapshot::default(),
@@ -177,7 +184,7 @@ impl Proxies {
         let rendered = sidecars.render(&pod);
         let mut errors = rendered.report.diagnostics.iter().filter(|d| d.severity == Severity::Error);
         let mut trouble = errors.next().map(|error| error.message.to_string());
-        let mut all = resources(&rendered.output);
+        let mut all = resources(&rendered.output, texts);
         if let Some(source) = &self.certificates {
             // Its own, and no other's.
             match secrets(&**source, &of) {
@@ -211,9 +218,26 @@ fn kept(used: &PortTable, given: PortTable) -> PortTable {
     table
 }
 
-fn resources(config: &EnvoyConfig) -> Vec<Resource> {
+/// What resources are made of, as text. The long lists are those of routes, which the sidecars share.
+#[derive(Default)]
+struct OriginTexts(Vec<(Origins, Arc<[String]>)>);
+
+impl OriginTexts {
+    fn of(&mut self, origins: &Origins) -> Arc<[String]> {
+        if let Some((_, texts)) = self.0.iter().find(|(known, _)| Arc::ptr_eq(known, origins)) {
+            return Arc::clone(texts);
+        }
+        let texts: Arc<[String]> = origins.iter().map(ToString::to_string).collect();
+        if origins.len() > 100 {
+            self.0.push((Arc::clone(origins), Arc::clone(&texts)));
+        }
+        texts
+    }
+}
+
+fn resources(config: &EnvoyConfig, texts: &mut OriginTexts) -> Vec<Resource> {
     let resource = |r: smi_envoy::Resource| {
-        let origins: BTreeSet<String> = r.origins.iter().map(ToString::to_string).collect();
+        let origins = texts.of(&r.origins);
         Resource::new(r.kind.type_url().as_str(), r.name, &r.encoded).with_origins(origins)
     };
     config.resources.iter().map(resource).collect()

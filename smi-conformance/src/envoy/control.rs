@@ -104,7 +104,7 @@ impl Control {
 /// What a proxy was rendered, as the server serves it.
 pub(super) fn resources(resources: &Resources) -> Vec<Resource> {
     let one = |r: smi_envoy::Resource| {
-        let origins = r.origins.iter().map(|o| format!("{} {}", o.object, o.path()));
+        let origins: Vec<String> = r.origins.iter().map(ToString::to_string).collect();
         Resource::new(r.kind.type_url().as_str(), r.name.as_str(), &r.encoded).with_origins(origins)
     };
     resources.iter().map(one).collect()

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smi_core::ir::{
-    EncodedSlashes, ListenerKey, PoolKey, Protocol, RateLimit, RouteCondition, Scheme, TrafficPolicy,
-};
+use smi_core::ir::{EncodedSlashes, PoolKey, Protocol, RateLimit, RouteCondition, Scheme, TrafficPolicy};
 
 use super::joint::Joint;
 use super::sidecar::Reach;
@@ -22,13 +20,10 @@ use crate::config::route::{
     RouteActionKind, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
 };
 use crate::config::{Any, Duration};
-use crate::resources::Kind;
 
 impl Output<'_> {
     /// One virtual host per service: what counts in it counts for the service port, by whatever name it was called.
     pub(super) fn http_port(&mut self, at: &At<'_>) {
-        let listener = ListenerKey::Http(at.number).to_string();
-        self.resources.made_of(Kind::Route, &listener, &at.origins(self.ir));
         let names = self.names(at);
         let Some(name) = names.first().cloned() else { return };
         let mut routes = vec![answer("not-canonical", condition::not_canonical(), 400)];

@@ -14,7 +14,7 @@ use smi_core::ir::{HttpCondition, Mode, Origin, Protocol};
 
 use super::access::Accepted;
 use super::sidecar::Own;
-use super::{At, Output, RBAC, access, condition, http, leaf, opaque, tls};
+use super::{Output, RBAC, access, condition, http, leaf, opaque, tls};
 use crate::backend::AppAddress;
 use crate::codes;
 use crate::config::Any;
@@ -65,28 +65,20 @@ impl<'a> Output<'a> {
     /// The pod's ports that services lead to.
     fn served(&self, own: &Own<'_>) -> BTreeMap<Served, Called> {
         let mut out: BTreeMap<Served, Called> = BTreeMap::new();
-        for (name, service) in &self.ir.services {
-            for port in &service.ports {
-                let at = At { ir: self.ir, name, service, number: port.port, port };
-                for target in port.routes.iter().flat_map(|r| &r.targets).filter(|t| t.weight > 0) {
-                    let spoken = match port.protocol {
-                        Protocol::Http(_) => self.spoken(&target.pool),
-                        Protocol::Tcp => "tcp",
-                        Protocol::Udp => continue,
-                    };
-                    let endpoints = self.ir.pools.get(&target.pool).into_iter().flat_map(|p| &p.endpoints);
-                    let here: BTreeSet<Port> = endpoints
-                        .filter(|e| {
-                            own.addresses.contains(&e.address) && e.workload.as_ref() == Some(own.workload)
-                        })
-                        .map(|e| e.port)
-                        .collect();
-                    for pod_port in here {
-                        let called = out.entry((pod_port, spoken)).or_default();
-                        called.names.extend(self.all_names(&at));
-                        called.services.insert(target.pool.service.clone());
-                    }
-                }
+        for (at, pool) in self.common.led.get(own.workload).into_iter().flatten() {
+            let spoken = match at.port.protocol {
+                Protocol::Http(_) => self.spoken(pool),
+                Protocol::Tcp => "tcp",
+                Protocol::Udp => continue,
+            };
+            let endpoints = self.ir.pools.get(*pool).into_iter().flat_map(|p| &p.endpoints);
+            let own = endpoints
+                .filter(|e| own.addresses.contains(&e.address) && e.workload.as_ref() == Some(own.workload));
+            let here: BTreeSet<Port> = own.map(|e| e.port).collect();
+            for pod_port in here {
+                let called = out.entry((pod_port, spoken)).or_default();
+                called.names.extend(self.all_names(at));
+                called.services.insert(pool.service.clone());
             }
         }
         out

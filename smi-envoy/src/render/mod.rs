@@ -31,8 +31,8 @@ use smi_core::backend::{Capabilities, Effect, ProxyTarget, Rendered, losses};
 use smi_core::diag::{Code, Diagnostic, Report};
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{
-    Grant, HttpCondition, HttpMatch, Ir, ListenerKey, Origin, Protocol, Route, RouteCondition, Service,
-    ServicePort,
+    Grant, HttpCondition, HttpMatch, Ir, ListenerKey, Origin, PoolKey, Protocol, Route, RouteCondition,
+    Service, ServicePort, WorkloadId,
 };
 
 use self::access::{AccessIndex, Known};
@@ -44,7 +44,7 @@ use crate::config::cluster::{Cluster, ClusterLoadAssignment};
 use crate::config::listener::Listener;
 use crate::config::route::VirtualHost;
 use crate::deliver::EnvoyConfig;
-use crate::resources::{Kind, Resources};
+use crate::resources::{Kind, Origins, Resources};
 
 #[cfg(feature = "sim")]
 pub(crate) use joint::SOCKET;
@@ -70,6 +70,10 @@ pub(crate) struct Common<'a> {
     /// How many services have an address.
     cluster_ips: BTreeMap<IpAddr, usize>,
     access: AccessIndex<'a>,
+    /// Service ports that lead to a workload's pods, and by which pools. For sidecars.
+    led: BTreeMap<&'a WorkloadId, Vec<(At<'a>, &'a PoolKey)>>,
+    /// What the routes of the HTTP services on one port number are made of.
+    route_origins: BTreeMap<Port, Origins>,
     losses: Report,
 }
 
@@ -86,8 +90,38 @@ impl<'a> Common<'a> {
             *cluster_ips.entry(*address).or_insert(0) += 1;
         }
         let known = if sidecars { Known::Certificate } else { Known::Address };
-        Self { ir, cluster_ips, access: AccessIndex::new(ir, known), losses: report }
+        let access = AccessIndex::new(ir, known);
+        let led = if sidecars { led(ir) } else { BTreeMap::new() };
+        Self { ir, cluster_ips, access, led, route_origins: route_origins(ir), losses: report }
     }
+}
+
+fn led(ir: &Ir) -> BTreeMap<&WorkloadId, Vec<(At<'_>, &PoolKey)>> {
+    let mut out: BTreeMap<&WorkloadId, Vec<(At<'_>, &PoolKey)>> = BTreeMap::new();
+    for at in service_ports(ir) {
+        for target in at.port.routes.iter().flat_map(|r| &r.targets).filter(|t| t.weight > 0) {
+            let endpoints = ir.pools.get(&target.pool).into_iter().flat_map(|pool| &pool.endpoints);
+            let workloads: BTreeSet<_> = endpoints.filter_map(|e| e.workload.as_ref()).collect();
+            for workload in workloads {
+                out.entry(workload).or_default().push((at, &target.pool));
+            }
+        }
+    }
+    out
+}
+
+fn route_origins(ir: &Ir) -> BTreeMap<Port, Origins> {
+    let mut out: BTreeMap<Port, Vec<Origin>> = BTreeMap::new();
+    for at in service_ports(ir).filter(|at| matches!(at.port.protocol, Protocol::Http(_))) {
+        out.entry(at.number).or_default().extend(at.origins(ir));
+    }
+    out.into_iter().map(|(number, all)| (number, Arc::new(all.into_iter().collect()))).collect()
+}
+
+fn service_ports(ir: &Ir) -> impl Iterator<Item = At<'_>> {
+    ir.services.iter().flat_map(move |(name, service)| {
+        service.ports.iter().map(move |port| At { ir, name, service, number: port.port, port })
+    })
 }
 
 pub(crate) fn render(
@@ -118,16 +152,14 @@ pub(crate) fn render(
         ir,
         options,
         own,
-        cluster_ips: &common.cluster_ips,
+        common,
         access: &common.access,
         resources: Resources::default(),
         hosts: BTreeMap::new(),
         report,
     };
-    for (name, service) in &ir.services {
-        for port in &service.ports {
-            out.port(&At { ir, name, service, number: port.port, port }, options);
-        }
+    for at in service_ports(ir) {
+        out.port(&at, options);
     }
     if let Some(own) = out.own.clone() {
         own.add_secrets(&mut out.resources);
@@ -137,6 +169,7 @@ pub(crate) fn render(
 }
 
 /// One service port.
+#[derive(Clone, Copy, Debug)]
 struct At<'a> {
     ir: &'a Ir,
     name: &'a Namespaced,
@@ -187,8 +220,7 @@ struct Output<'a> {
     options: &'a EnvoyOptions,
     /// The pod whose sidecar it is; none: a node proxy.
     own: Option<Own<'a>>,
-    /// How many services have an address.
-    cluster_ips: &'a BTreeMap<IpAddr, usize>,
+    common: &'a Common<'a>,
     access: &'a AccessIndex<'a>,
     resources: Resources,
     /// By service port number.
@@ -267,6 +299,9 @@ impl Output<'_> {
             let address = Address::new(listen, Transport::Tcp);
             let name = key.to_string();
             self.add_listener(http::listener(&name, address, ir.settings.encoded_slashes), []);
+            if let Some(origins) = self.common.route_origins.get(number) {
+                self.resources.origins.insert((Kind::Route, name.clone()), Arc::clone(origins));
+            }
             self.resources.routes.insert(name.clone(), http::routes(name, hosts));
         }
         let Self { resources, mut report, .. } = self;

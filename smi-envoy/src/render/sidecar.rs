@@ -239,7 +239,7 @@ impl Output<'_> {
 
     /// The addresses that are a service's alone, as hosts.
     fn own_addresses(&self, service: &Service) -> Vec<String> {
-        let alone = |address: &&IpAddr| self.cluster_ips.get(address).is_some_and(|count| *count == 1);
+        let alone = |address: &&IpAddr| self.common.cluster_ips.get(address).is_some_and(|count| *count == 1);
         service
             .addresses
             .iter()
