@@ -6,8 +6,10 @@ use smi_core::backend::{
     AdditiveAccess, Artifact, Artifacts, Backend, Capabilities, Feature, IdentityKnowledge, ProxyTarget,
     Rendered,
 };
+use smi_core::diag::Diagnostic;
 use smi_core::ir::Ir;
 
+use crate::codes;
 use crate::config::{Dynamic, install::Install};
 use crate::options::TraefikOptions;
 use crate::render;
@@ -99,6 +101,21 @@ impl Backend for Traefik {
     }
 
     fn render(&self, ir: &Ir, target: &ProxyTarget) -> Rendered<TraefikConfig> {
-        render::render(ir, &self.options, &self.capabilities(target))
+        let capabilities = self.capabilities(target);
+        match target {
+            ProxyTarget::Node => render::render(ir, &self.options, &capabilities),
+            // A node's configuration would do for a pod's proxy, and open to it what is closed: everybody who calls through it has the
+            // address of its pod.
+            ProxyTarget::Sidecar(pod) => {
+                let nothing = Ir { settings: ir.settings.clone(), ..Ir::default() };
+                let mut rendered = render::render(&nothing, &self.options, &capabilities);
+                let message = format!("pod `{pod}` cannot have Traefik as its sidecar");
+                rendered.report.push(
+                    Diagnostic::general(codes::NO_SIDECAR, message)
+                        .with_help("render for the node, or for another proxy"),
+                );
+                rendered
+            }
+        }
     }
 }

@@ -35,4 +35,7 @@ codes! {
     BACKSLASH_REFUSED = "SMI1007" "traefik-backslash-refused" Warning "S9",
         "encoded backslashes are refused by Traefik",
         "## What it checks\nThe option that keeps encoded slashes and backslashes in paths.\n\n## Why it matters\nTraefik cannot tell a raw backslash, which is always refused, from an encoded one. It refuses both with 400; encoded slashes are kept.\n\n## Example\n`smi render --backend traefik --keep-encoded-slashes`\n\n## Fix\nUse another backend for applications that need `%5C` in their paths.";
+    NO_SIDECAR = "SMI1008" "traefik-no-sidecar" Error "S28",
+        "Traefik is rendered for nodes only",
+        "## What it checks\nThe target that a configuration is rendered for.\n\n## Why it matters\nA sidecar knows callers by their certificates, which Traefik cannot match. The configuration of a node in its place would serve what the pod's own proxy must not, so the sidecar gets an empty one.\n\n## Example\n`Backend::render` of Traefik with the target `sidecar/shop/cart-1`.\n\n## Fix\nRender for the node, or for Envoy.";
 }

@@ -102,3 +102,16 @@ fn s35_the_order_of_documents_changes_no_byte() {
     documents.rotate_left(middle);
     assert_eq!(bytes(&documents), first);
 }
+
+/// A node's configuration at a pod would open what is closed.
+#[test]
+fn a_sidecar_gets_nothing_and_that_is_an_error() {
+    let ir = compiled(WORLD).ir;
+    let pod = ir.pods.keys().next().unwrap().clone();
+    let rendered = Traefik::default().render(&ir, &ProxyTarget::Sidecar(pod));
+    assert!(rendered.report.diagnostics.iter().any(|d| d.code.id == "SMI1008"), "{:?}", rendered.report);
+    assert!(rendered.report.has_errors());
+    let nothing = Traefik::default().render(&smi_core::ir::Ir::default(), &ProxyTarget::Node).output;
+    assert_eq!(rendered.output, nothing);
+    assert_ne!(Traefik::default().render(&ir, &ProxyTarget::Node).output, nothing);
+}
