@@ -33,6 +33,7 @@ fn all() -> Vec<Code> {
     let mut codes = smi_core::codes();
     codes.extend_from_slice(smi_envoy::codes::CODES);
     codes.extend_from_slice(smi_traefik::codes::CODES);
+    codes.push(crate::input::UNREADABLE);
     codes.sort();
     codes
 }

@@ -40,12 +40,13 @@ pub(crate) fn exit_code(report: &Report, strict: bool) -> ExitCode {
 
 /// What verbs that print something else have to say besides.
 pub(crate) fn to_stderr(report: &Report, sources: &Sources) -> anyhow::Result<()> {
+    tell(&mut anstream::stderr(), report, sources)
+}
+
+/// The same to somewhere else.
+pub(crate) fn tell(out: &mut impl Write, report: &Report, sources: &Sources) -> anyhow::Result<()> {
     let shown = without_lints(report.clone(), true);
-    if shown.diagnostics.is_empty() {
-        Ok(())
-    } else {
-        print(&mut anstream::stderr(), &shown, sources, Format::Human)
-    }
+    if shown.diagnostics.is_empty() { Ok(()) } else { print(out, &shown, sources, Format::Human) }
 }
 
 /// In the order in which the texts are read; findings without a place come last, by object.

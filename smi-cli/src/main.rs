@@ -12,6 +12,7 @@ mod explain;
 mod fix;
 mod input;
 mod options;
+mod output;
 mod port_table;
 mod render;
 #[cfg(feature = "serve")]
@@ -20,8 +21,9 @@ mod serve;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use smi_core::compile::{CompileOptions, Compiled, compile};
+use smi_core::diag::Report;
 use smi_core::load::{Limits, World, load};
 use smi_core::validate::validate;
 
@@ -115,7 +117,7 @@ struct Fixing {
 }
 
 fn main() -> ExitCode {
-    let result = parse().and_then(run);
+    let result = parse().and_then(|(cli, given)| run(cli, &given));
     match result {
         Ok(code) => code,
         // A closed pipe (`smi … | head`) is not a fault.
@@ -133,8 +135,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads the arguments; called as `kubectl-smi` it speaks of itself as `kubectl smi`.
-fn parse() -> anyhow::Result<Cli> {
+/// Reads the arguments, which are given as they were written, too; called as `kubectl-smi` it speaks of itself as `kubectl smi`.
+fn parse() -> anyhow::Result<(Cli, ArgMatches)> {
     let mut command = Cli::command();
     let name = std::env::args().next().unwrap_or_default();
     let plugin =
@@ -142,10 +144,13 @@ fn parse() -> anyhow::Result<Cli> {
     if plugin {
         command = command.bin_name("kubectl smi");
     }
-    Ok(Cli::from_arg_matches(&command.get_matches())?)
+    let given = command.get_matches();
+    Ok((Cli::from_arg_matches(&given)?, given))
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(cli: Cli, given: &ArgMatches) -> anyhow::Result<ExitCode> {
+    // Of the verb.
+    let given = given.subcommand().map_or(given, |(_, given)| given);
     match cli.verb {
         Verb::Check { input, options, findings, fixing } => {
             check(&input, &options.options()?, &findings, &fixing)
@@ -162,7 +167,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(diagnostics::exit_code(&report, false))
         }
-        Verb::Render(args) => render::run(&args),
+        Verb::Render(args) => render::run(&args, given),
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),
         Verb::Codes(args) => codes::run(&args),
@@ -185,16 +190,21 @@ fn check(
     findings: &Findings,
     fixing: &Fixing,
 ) -> anyhow::Result<ExitCode> {
-    let inputs = files.read()?;
+    let input::Read { inputs, faults } = files.read()?;
+    let with_faults = |mut report: Report| {
+        faults.iter().for_each(|fault| report.push(fault.diagnostic()));
+        report
+    };
     if !fixing.fix {
         let world = load(&inputs, &Limits::default());
         let (_, report) = compiled(&world, options);
+        let report = with_faults(report);
         let report = diagnostics::without_lints(report, findings.no_lints);
         diagnostics::print(&mut anstream::stdout(), &report, &world.sources, findings.output)?;
         return Ok(diagnostics::exit_code(&report, findings.strict));
     }
     let fixed = fix::fix(inputs.clone(), options);
-    let report = diagnostics::without_lints(fixed.report, findings.no_lints);
+    let report = diagnostics::without_lints(with_faults(fixed.report), findings.no_lints);
     let stdin = inputs.iter().any(|input| input.name == "-");
     if fixing.diff {
         let diff = fix::diff(&inputs, &fixed.inputs);

@@ -35,7 +35,8 @@ pub(crate) struct CompileFlags {
     /// Keep encoded slashes and backslashes in paths as opaque text instead of refusing such requests (Traefik: slashes only).
     #[arg(long, help_heading = "Meaning")]
     keep_encoded_slashes: bool,
-    /// The port table of the run before, whose listen ports stay.
+    /// The port table of the run before, whose listen ports stay; a missing file is an empty table. `render` and `serve` write what is new into
+    /// the file, and remove nothing.
     #[arg(long, value_name = "FILE", help_heading = "Meaning")]
     pub(crate) port_table: Option<PathBuf>,
 }

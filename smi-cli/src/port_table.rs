@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{ListenerKey, PortTable};
 
+use crate::output;
+
 /// Reads a table; a file that does not exist is an empty one.
 pub(crate) fn read(path: &Path) -> anyhow::Result<PortTable> {
     let text = match std::fs::read_to_string(path) {
@@ -29,7 +31,22 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<PortTable> {
 pub(crate) fn write(path: &Path, table: &PortTable) -> anyhow::Result<()> {
     let map: BTreeMap<String, u16> = table.entries.iter().map(|(k, p)| (k.to_string(), p.get())).collect();
     let text = serde_json::to_string_pretty(&map)?;
-    std::fs::write(path, text + "\n").with_context(|| format!("cannot write `{}`", path.display()))
+    // A link stays one.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    output::replace(&path, (text + "\n").as_bytes())
+}
+
+/// The table for the next time: ports in use stay, and entries of services that are not there now are for when they come back (S37), as
+/// long as nobody else has their port.
+pub(crate) fn kept(used: &PortTable, before: PortTable) -> PortTable {
+    let udp = |key: &ListenerKey| matches!(key, ListenerKey::Udp(..));
+    let mut table = used.clone();
+    for (key, port) in before.entries {
+        if !used.entries.iter().any(|(other, taken)| *taken == port && udp(other) == udp(&key)) {
+            table.entries.entry(key).or_insert(port);
+        }
+    }
+    table
 }
 
 fn key_of(text: &str) -> Option<ListenerKey> {
@@ -44,5 +61,36 @@ fn key_of(text: &str) -> Option<ListenerKey> {
             Some(ListenerKey::Udp(Namespaced::new(*namespace, *name), port(number)?))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(entries: &[(&str, u16)]) -> PortTable {
+        let entry = |(key, port): &(&str, u16)| (key_of(key).unwrap(), Port::new(*port).unwrap());
+        PortTable { entries: entries.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn entries_of_services_that_are_away_stay_unless_their_port_is_taken() {
+        let before = table(&[
+            ("http/80", 1),
+            ("tcp/shop/db/80", 2),
+            ("udp/shop/dns/53", 3),
+            ("tcp/shop/old/80", 4),
+            ("http/81", 5),
+        ]);
+        let used = table(&[("http/80", 1), ("tcp/shop/new/80", 4), ("tcp/shop/more/80", 3), ("http/81", 6)]);
+        let wanted = table(&[
+            ("http/80", 1),
+            ("http/81", 6),
+            ("tcp/shop/db/80", 2),
+            ("tcp/shop/more/80", 3),
+            ("tcp/shop/new/80", 4),
+            ("udp/shop/dns/53", 3),
+        ]);
+        assert_eq!(kept(&used, before), wanted);
     }
 }

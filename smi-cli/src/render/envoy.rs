@@ -1,15 +1,15 @@
 //! `smi render --backend envoy`.
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, ValueEnum};
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::ir::Ir;
 use smi_envoy::{AdsServer, AdsTls, Certificates, Envoy, target_of};
 
-use super::{File, RenderArgs, Rendering};
+use super::{File, RenderArgs, Rendering, is_given};
 use crate::envoy::ProxyFlags;
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Yaml,
     Json,
@@ -72,6 +72,15 @@ pub(crate) struct Flags {
 
 fn target(text: &str) -> Result<ProxyTarget, String> {
     target_of(&text.replace('/', "~")).ok_or_else(|| "neither `node` nor `sidecar/NAMESPACE/POD`".to_owned())
+}
+
+/// What one flag makes of another that clap cannot tell.
+pub(super) fn check_flags(flags: &Flags, given: &ArgMatches) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !flags.watched || flags.format == Format::Json || !is_given(given, "format"),
+        "files of `--watched` are JSON; leave `--format` out"
+    );
+    Ok(())
 }
 
 pub(super) fn render(args: &RenderArgs, ir: &Ir) -> anyhow::Result<Rendering> {

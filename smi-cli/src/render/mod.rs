@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, ValueEnum};
 use smi_core::diag::Report;
 
-use crate::{diagnostics, input, options, port_table};
+use crate::{diagnostics, input, options, output, port_table};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BackendName {
@@ -65,28 +66,51 @@ struct Rendering {
     report: Report,
 }
 
-pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+/// Refuses flags that would have no effect, as whoever gives them means something by them.
+fn check_flags(args: &RenderArgs, given: &ArgMatches) -> anyhow::Result<()> {
+    let (foreign, backend) = match args.backend {
+        BackendName::Traefik => (given_of::<envoy::Flags>(given), "envoy"),
+        BackendName::Envoy => (given_of::<traefik::Flags>(given), "traefik"),
+    };
+    if let Some(flag) = foreign.first() {
+        anyhow::bail!("`--{flag}` is for `--backend {backend}`");
+    }
+    envoy::check_flags(&args.envoy, given)
+}
+
+fn is_given(given: &ArgMatches, id: &str) -> bool {
+    given.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// The flags of a group that were given.
+fn given_of<F: Args>(given: &ArgMatches) -> Vec<String> {
+    let group = F::augment_args(Command::new("group"));
+    let flags = group.get_arguments().filter(|flag| is_given(given, flag.get_id().as_str()));
+    flags.filter_map(|flag| flag.get_long().map(str::to_owned)).collect()
+}
+
+/// `given`: the same arguments as they were written.
+pub(crate) fn run(args: &RenderArgs, given: &ArgMatches) -> anyhow::Result<ExitCode> {
+    check_flags(args, given)?;
     let world = args.input.load()?;
-    let (compiled, mut report) = crate::compiled(&world, &args.options.options()?);
+    let options = args.options.options()?;
+    let (compiled, mut report) = crate::compiled(&world, &options);
     let rendering = match args.backend {
-        BackendName::Traefik => {
-            traefik::render(&args.traefik, args.bind, args.insecure_pod_tls, &compiled.ir)
-        }
+        BackendName::Traefik => traefik::render(args, &compiled.ir)?,
         BackendName::Envoy => envoy::render(args, &compiled.ir)?,
     };
     report.append(rendering.report);
     report.sort();
     diagnostics::to_stderr(&report, &world.sources)?;
     if let Some(path) = &args.options.port_table {
-        port_table::write(path, &compiled.ir.listeners)?;
+        port_table::write(path, &port_table::kept(&compiled.ir.listeners, options.port_table))?;
     }
     match &args.out {
         Some(folder) => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create `{}`", folder.display()))?;
             for file in &rendering.files {
-                let path = folder.join(&file.name);
-                replace(&path, &file.bytes).with_context(|| format!("cannot write `{}`", path.display()))?;
+                output::replace(&folder.join(&file.name), &file.bytes)?;
             }
         }
         None => {
@@ -102,18 +126,4 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(diagnostics::exit_code(&report, false))
-}
-
-/// Writes a file whole or not at all, as a proxy may be watching it; the same bytes are not written again.
-fn replace(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    std::fs::write(&fresh, bytes)?;
-    std::fs::rename(fresh, path)
 }

@@ -1,13 +1,14 @@
 //! `smi render --backend traefik`.
 
-use std::net::IpAddr;
-
 use clap::Args;
 use smi_core::backend::{Artifacts as _, Backend as _, ProxyTarget};
 use smi_core::ir::Ir;
 use smi_traefik::{Provider, Traefik, TraefikOptions};
 
-use super::{File, Rendering};
+use super::{File, RenderArgs, Rendering};
+
+/// The artifact that the proxy watches.
+const DYNAMIC: &str = "dynamic.yaml";
 
 /// Flags of this backend.
 #[derive(Debug, Args)]
@@ -17,9 +18,10 @@ pub(crate) struct Flags {
     /// Port of readiness and of the marker of the loaded configuration.
     #[arg(long, default_value_t = 8082)]
     ready_port: u16,
-    /// The file that the proxy watches for its dynamic configuration.
-    #[arg(long, default_value = "/etc/traefik/dynamic.yaml", conflicts_with = "provider_url")]
-    provider_file: String,
+    /// The file that the proxy watches for its dynamic configuration; that in the folder of `--out` when absent, or
+    /// /etc/traefik/dynamic.yaml.
+    #[arg(long, value_name = "FILE", conflicts_with = "provider_url")]
+    provider_file: Option<String>,
     /// The URL that the proxy polls for its dynamic configuration.
     #[arg(long)]
     provider_url: Option<String>,
@@ -31,22 +33,28 @@ pub(crate) struct Flags {
     api: bool,
 }
 
-pub(super) fn render(flags: &Flags, bind: Option<IpAddr>, insecure_pod_tls: bool, ir: &Ir) -> Rendering {
+pub(super) fn render(args: &RenderArgs, ir: &Ir) -> anyhow::Result<Rendering> {
+    let flags = &args.traefik;
     let mut options = TraefikOptions::default();
-    options.bind = bind;
+    options.bind = args.bind;
     options.ready_port = flags.ready_port;
-    options.provider = match &flags.provider_url {
-        Some(url) => Provider::Http(url.clone()),
-        None => Provider::File(flags.provider_file.clone()),
+    options.provider = match (&flags.provider_url, &flags.provider_file, &args.out) {
+        (Some(url), ..) => Provider::Http(url.clone()),
+        (None, Some(file), _) => Provider::File(file.clone()),
+        // Absolute, as the proxy may be started elsewhere.
+        (None, None, Some(out)) => {
+            Provider::File(std::path::absolute(out)?.join(DYNAMIC).display().to_string())
+        }
+        (None, None, None) => Provider::File(format!("/etc/traefik/{DYNAMIC}")),
     };
-    options.insecure_pod_tls = insecure_pod_tls;
+    options.insecure_pod_tls = args.insecure_pod_tls;
     options.open_udp = flags.open_udp;
     options.api = flags.api;
     let rendered = Traefik { options }.render(ir, &ProxyTarget::Node);
     let files = rendered.output.artifacts().into_iter().map(|artifact| File {
-        install: artifact.name != "dynamic.yaml",
+        install: artifact.name != DYNAMIC,
         name: artifact.name,
         bytes: artifact.text.into_bytes(),
     });
-    Rendering { files: files.collect(), report: rendered.report }
+    Ok(Rendering { files: files.collect(), report: rendered.report })
 }

@@ -12,6 +12,7 @@ use smi_envoy::EnvoyConfig;
 
 use super::say;
 use super::world::Proxies;
+use crate::output::replace;
 
 /// How long a proxy gets to read clusters before routes go to them, and routes before clusters go.
 const READ: Duration = Duration::from_millis(500);
@@ -37,7 +38,7 @@ impl Folder {
         Ok(Self { path: path.to_owned(), at, written: None, wanted: None, settled: None, admin_port })
     }
 
-    /// Writes what is new, and keeps what is no longer wanted for a while.
+    /// Writes what is new, and keeps what is no longer wanted for a while. If it fails, it can be tried again.
     pub(super) fn publish(&mut self, proxies: &Proxies) -> anyhow::Result<()> {
         let Some(config) = proxies.node() else { return Ok(()) };
         let mut union = config.clone();
@@ -50,28 +51,35 @@ impl Folder {
                 }
             }
         }
-        self.write(&union)?;
-        self.wanted = Some((config.clone(), Instant::now()));
+        // Should it fail half way, any of it may be in the files, and what was wanted before is not wanted any more.
+        (self.wanted, self.settled) = (None, None);
+        let written = self.write(&union);
         self.written = Some(union);
+        written?;
+        self.wanted = Some((config.clone(), Instant::now()));
         Ok(())
     }
 
-    /// Removes what has lingered long enough.
+    /// Removes what has lingered long enough. If it fails, it can be tried again.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
-        let due = self.wanted.take_if(|(_, since)| since.elapsed() >= LINGER);
-        if let Some((config, _)) = due {
-            if self.written.as_ref() != Some(&config) {
-                self.write(&config)?;
-                self.written = Some(config);
+        if let Some((config, since)) = &self.wanted
+            && since.elapsed() >= LINGER
+        {
+            if self.written.as_ref() != Some(config) {
+                self.write(config)?;
             }
+            self.written = self.wanted.take().map(|(config, _)| config);
             self.settled = Some(Instant::now());
         }
-        if let (Some(_), Some(config)) = (self.settled.take_if(|at| at.elapsed() >= LINGER), &self.written) {
+        if let (Some(at), Some(config)) = (self.settled, &self.written)
+            && at.elapsed() >= LINGER
+        {
             let files: BTreeSet<PathBuf> =
                 config.watched_files(&self.at).iter().map(|file| self.path.join(&file.name)).collect();
             for folder in OWN {
                 sweep(&self.path.join(folder), &files)?;
             }
+            self.settled = None;
         }
         Ok(())
     }
@@ -94,7 +102,7 @@ impl Folder {
                 clusters = false;
             }
             clusters |= artifact.name == "clusters.json";
-            replace(&path, &artifact.text)?;
+            replace(&path, artifact.text.as_bytes())?;
             files += 1;
         }
         say(format_args!("{files} files written"));
@@ -115,7 +123,7 @@ impl Folder {
             }
         }
         let text = serde_json::to_string_pretty(&tree)? + "\n";
-        if std::fs::read_to_string(path).is_ok_and(|old| old == text) { Ok(()) } else { replace(path, &text) }
+        replace(path, text.as_bytes())
     }
 }
 
@@ -133,18 +141,4 @@ fn sweep(folder: &Path, named: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Writes a file whole or not at all: Envoy notices the move.
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut fresh = path.as_os_str().to_owned();
-        fresh.push(".new");
-        std::fs::write(&fresh, text)?;
-        std::fs::rename(&fresh, path)
-    };
-    write().with_context(|| format!("cannot write `{}`", path.display()))
 }

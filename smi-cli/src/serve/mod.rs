@@ -4,7 +4,7 @@
 //! `nodes` tells who may have what, `files` writes for proxies that watch files, `authority` certifies for development; this module is the
 //! loop around them.
 //! Faults: an object with an error is compiled as always, so that it narrows, and spoils no other: what is revoked beside it is revoked.
-//! A file that cannot be read stays as it was, and so does everything when the folder cannot be read.
+//! A file that cannot be read stays as it was, and so does all that is below a folder that cannot be read.
 
 mod authority;
 mod files;
@@ -13,6 +13,7 @@ mod texts;
 mod watch;
 mod world;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -26,9 +27,8 @@ use smi_envoy::Envoy;
 use smi_xds::{FileSource, IdentitySource, Server, ServerOptions, Store, Tls};
 use tokio::net::TcpListener;
 
-use self::world::Update;
 use crate::envoy::ProxyFlags;
-use crate::{input, options};
+use crate::{input, options, port_table};
 
 /// Keeps proxies equal to a folder of manifests.
 #[derive(Debug, Subcommand)]
@@ -54,26 +54,26 @@ pub(crate) struct XdsArgs {
     #[arg(long)]
     insecure_pod_tls: bool,
     /// Write files for a node proxy that watches them, instead of serving; it starts with DIR/bootstrap.json.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "listen")]
     files: Option<PathBuf>,
     /// Port of the proxy's admin interface on the loopback address, in files; 0: none.
     #[arg(long, default_value_t = 9901, requires = "files")]
     admin_port: u16,
     /// Certificates: DIR/ca.crt, and DIR/NAMESPACE/ACCOUNT/tls.crt with tls.key. Clients have to present theirs, and sidecars are sent
     /// their own.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "dev_authority"])]
+    #[arg(long, value_name = "DIR", group = "tls", conflicts_with_all = ["files", "dev_authority"])]
     certificates: Option<PathBuf>,
     /// Be the authority, for development: writes such a folder for all service accounts, and renews it.
-    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    #[arg(long, value_name = "DIR", group = "tls", conflicts_with = "files")]
     dev_authority: Option<PathBuf>,
     /// How long certificates of the development authority are valid, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, requires = "dev_authority")]
     lifetime: u64,
     /// Service account of this server's certificate.
-    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/xds")]
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/xds", requires = "tls")]
     account: String,
     /// Service account of the node proxies' certificates.
-    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/node")]
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/node", requires = "tls")]
     node_account: String,
     #[command(flatten)]
     proxy: ProxyFlags,
@@ -127,6 +127,7 @@ impl Certificates {
 }
 
 async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
+    args.input.can_be_watched()?;
     let options = args.options.options()?;
     let trust_domain = options.settings.trust_domain.to_string();
     let certificates = Certificates::open(args, &trust_domain)?;
@@ -144,7 +145,7 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
     proxies.listen = args.bind.unwrap_or(proxies.listen);
     let envoy = Envoy { options: proxies };
     let mut world =
-        world::Proxies::new(envoy, Arc::clone(&store), Arc::clone(&shared), certificates.source());
+        world::Proxies::new(envoy, options, Arc::clone(&store), Arc::clone(&shared), certificates.source());
     let mut folder = args.files.as_ref().map(|at| files::Folder::new(at, args.admin_port)).transpose()?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut serving = None;
@@ -169,10 +170,10 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
     }
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut files = watch::Watch::new(args.input.paths().to_vec());
+    let mut files = watch::Watch::default();
+    let mut upkeep = Upkeep::default();
     let mut demand = store.demand();
     let mut issued = certificates.source().map(|source| source.changes());
-    let mut rounds = 0_u32;
     let end = ended()?;
     tokio::pin!(end);
     loop {
@@ -181,39 +182,9 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
                 say(format_args!("{signal}: ending"));
                 break;
             }
-            _ = looks.tick() => {
-                if tokio::task::block_in_place(|| files.changed()) {
-                    let update = tokio::task::block_in_place(|| world.reload(&args.input, &args.options))?;
-                    if let (Update::Served, Some(folder)) = (update, &mut folder) {
-                        folder.publish(&world)?;
-                    }
-                    if let (Update::Served, Certificates::Dev(authority)) = (update, &certificates) {
-                        authority.write(world.accounts().iter().map(String::as_str))?;
-                    }
-                    if update == Update::Unread {
-                        files.forget();
-                    }
-                }
-                if let Some(folder) = &mut folder {
-                    folder.settle()?;
-                }
-                rounds = rounds.wrapping_add(1);
-                // Once a second.
-                if rounds.is_multiple_of(10) {
-                    match &certificates {
-                        Certificates::None => {}
-                        Certificates::Files(source) => {
-                            let faults = tokio::task::block_in_place(|| source.reload());
-                            world.complain(faults);
-                        }
-                        Certificates::Dev(authority) => {
-                            if authority.issuer.renew(SystemTime::now()) {
-                                authority.rewrite()?;
-                            }
-                        }
-                    }
-                }
-            }
+            _ = looks.tick() => tokio::task::block_in_place(|| {
+                upkeep.look(args, &mut files, &mut world, &mut folder, &certificates);
+            }),
             Ok(()) = demand.changed() => tokio::task::block_in_place(|| world.render_new_sidecars()),
             true = changed(&mut issued) => tokio::task::block_in_place(|| world.render_sidecars()),
         }
@@ -253,6 +224,86 @@ fn ended() -> anyhow::Result<impl Future<Output = &'static str>> {
         let _ = tokio::signal::ctrl_c().await;
         "interrupted"
     })
+}
+
+/// What is written now and then. None of it may fail for good: a disk that is full is not full for ever.
+#[derive(Default)]
+struct Upkeep {
+    rounds: u32,
+    /// Whether what is served is still to be written, and certificates that were renewed.
+    due: bool,
+    stale: bool,
+    /// Said before, and not again until they change.
+    troubles: BTreeMap<&'static str, String>,
+}
+
+impl Upkeep {
+    /// Looks at the files, and does what follows.
+    fn look(
+        &mut self,
+        args: &XdsArgs,
+        files: &mut watch::Watch,
+        world: &mut world::Proxies,
+        folder: &mut Option<files::Folder>,
+        certificates: &Certificates,
+    ) {
+        self.rounds = self.rounds.wrapping_add(1);
+        let second = self.rounds.is_multiple_of(10);
+        let mut fresh = false;
+        if files.changed(&args.input) {
+            match world.reload(&args.input) {
+                Ok(update) => {
+                    fresh = update.served;
+                    if update.unread {
+                        files.retry();
+                    }
+                }
+                Err(error) => say(format_args!("error: {error:#}")),
+            }
+        }
+        if fresh || (second && self.due) {
+            let table = args.options.port_table.as_ref();
+            let written = [
+                table.map_or(Ok(()), |path| port_table::write(path, world.port_table())),
+                folder.as_mut().map_or(Ok(()), |folder| folder.publish(world)),
+                match certificates {
+                    Certificates::Dev(authority) => {
+                        authority.write(world.accounts().iter().map(String::as_str))
+                    }
+                    Certificates::None | Certificates::Files(_) => Ok(()),
+                },
+            ];
+            self.due = !self.went_well("published", written.into_iter().collect());
+        }
+        if !second {
+            return;
+        }
+        let settled = folder.as_mut().map_or(Ok(()), files::Folder::settle);
+        self.went_well("settled", settled);
+        match certificates {
+            Certificates::None => {}
+            Certificates::Files(source) => world.complain(source.reload()),
+            Certificates::Dev(authority) => {
+                self.stale |= authority.issuer.renew(SystemTime::now());
+                if self.stale {
+                    self.stale = !self.went_well("renewed", authority.rewrite());
+                }
+            }
+        }
+    }
+
+    fn went_well(&mut self, what: &'static str, result: anyhow::Result<()>) -> bool {
+        let Err(error) = result else {
+            self.troubles.remove(what);
+            return true;
+        };
+        let trouble = format!("{error:#}; trying again");
+        if self.troubles.get(what) != Some(&trouble) {
+            say(format_args!("error: {trouble}"));
+            self.troubles.insert(what, trouble);
+        }
+        false
+    }
 }
 
 /// What several tasks look at.

@@ -1,38 +1,41 @@
 //! From manifests to what each proxy should have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use smi_core::backend::{Backend as _, ProxyTarget};
+use smi_core::compile::CompileOptions;
 use smi_core::diag::Severity;
-use smi_core::ir::{Ir, ListenerKey, PortTable};
-use smi_core::load::{Limits, load};
+use smi_core::ir::{Ir, PortTable};
+use smi_core::load::{Input, Limits, load};
 use smi_envoy::{Envoy, EnvoyConfig, Origins, Sidecars};
 use smi_xds::identity::{IdentityError, secrets};
 use smi_xds::{IdentitySource, Resource, Snapshot, Store, linked, node};
 
 use super::nodes::admitted;
-use super::texts::Texts;
+use super::texts::{Texts, Updated};
 use super::{lock, say};
-use crate::{diagnostics, input, options};
+use crate::input::{self, Fault};
+use crate::{diagnostics, port_table};
 
 /// The IR that is served, for those who decide on nodes.
 pub(super) type Shared = Arc<Mutex<Option<Arc<Ir>>>>;
 
 /// What came of reading everything again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Update {
-    /// It is served from now on.
-    Served,
-    /// There is nothing to serve yet.
-    Kept,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Update {
+    /// Something new is served from now on.
+    pub(super) served: bool,
     /// Files or folders could not be read, and should be tried again although they look the same.
-    Unread,
+    pub(super) unread: bool,
 }
 
 /// What the proxies should have.
 pub(super) struct Proxies {
     envoy: Envoy,
+    /// With the ports in use as the table for the next time.
+    options: CompileOptions,
     store: Arc<Store>,
     shared: Shared,
     certificates: Option<Arc<dyn IdentitySource>>,
@@ -41,19 +44,23 @@ pub(super) struct Proxies {
     /// Said before, and not again until they change.
     complaints: Vec<IdentityError>,
     troubles: BTreeMap<String, String>,
-    unread: Option<String>,
+    /// What was said of everything, and the part of it that is about what is served.
+    findings: Vec<u8>,
+    of_policy: Vec<u8>,
     texts: Texts,
 }
 
 impl Proxies {
     pub(super) fn new(
         envoy: Envoy,
+        options: CompileOptions,
         store: Arc<Store>,
         shared: Shared,
         certificates: Option<Arc<dyn IdentitySource>>,
     ) -> Self {
         Self {
             envoy,
+            options,
             store,
             shared,
             certificates,
@@ -61,52 +68,56 @@ impl Proxies {
             sidecars: BTreeSet::new(),
             complaints: Vec::new(),
             troubles: BTreeMap::new(),
-            unread: None,
+            findings: Vec::new(),
+            of_policy: Vec::new(),
             texts: Texts::default(),
         }
     }
 
     /// Reads everything again.
-    pub(super) fn reload(
-        &mut self,
-        input: &input::Files,
-        flags: &options::CompileFlags,
-    ) -> anyhow::Result<Update> {
-        let mut options = flags.options()?;
-        if let Some(ir) = lock(&self.shared).as_ref() {
-            options.port_table = kept(&ir.listeners, options.port_table);
+    pub(super) fn reload(&mut self, input: &input::Files) -> anyhow::Result<Update> {
+        let read = input.read_what_can_be();
+        let mut update = Update { served: false, unread: !read.faults.is_empty() };
+        let mut findings = Vec::new();
+        for fault in &read.faults {
+            let Fault { name, error, .. } = fault;
+            writeln!(findings, "smi: `{name}` cannot be read and stays as it was: {error}")?;
         }
-        let inputs = match input.read() {
-            Ok(inputs) => inputs,
-            Err(error) => {
-                let trouble = format!("{error:#}; proxies keep what they have");
-                if self.unread.as_ref() != Some(&trouble) {
-                    say(&trouble);
-                    self.unread = Some(trouble);
-                }
-                return Ok(Update::Unread);
-            }
-        };
-        self.unread = None;
-        let unreadable = self.texts.update(inputs);
+        let Updated { changed, unreadable } = self.texts.update(read);
         for world in &unreadable {
-            diagnostics::to_stderr(&world.report, &world.sources)?;
+            diagnostics::tell(&mut findings, &world.report, &world.sources)?;
             for source in world.sources.ids() {
-                say(format_args!("`{}` cannot be read and stays as it was", world.sources.name(source)));
+                let name = world.sources.name(source);
+                writeln!(findings, "smi: `{name}` cannot be read and stays as it was")?;
             }
         }
-        let Some(texts) = self.texts.all() else {
-            say("nothing is served before everything can be read");
-            return Ok(Update::Kept);
-        };
-        let world = load(&texts, &Limits::default());
-        let (compiled, mut report) = crate::compiled(&world, &options);
+        match self.texts.all() {
+            None => writeln!(findings, "smi: nothing is served before everything can be read")?,
+            Some(texts) if changed || self.node.is_none() => {
+                self.of_policy.clear();
+                self.compile(&texts)?;
+                update.served = true;
+            }
+            Some(_) => {}
+        }
+        findings.extend_from_slice(&self.of_policy);
+        self.tell(findings);
+        Ok(update)
+    }
+
+    /// Serves what these texts say.
+    fn compile(&mut self, texts: &[Input]) -> anyhow::Result<()> {
+        let world = load(texts, &Limits::default());
+        let (compiled, mut report) = crate::compiled(&world, &self.options);
+        self.options.port_table =
+            port_table::kept(&compiled.ir.listeners, std::mem::take(&mut self.options.port_table));
         let rendered = self.envoy.render(&compiled.ir, &ProxyTarget::Node);
         report.append(rendered.report);
         report.sort();
-        diagnostics::to_stderr(&report, &world.sources)?;
+        diagnostics::tell(&mut self.of_policy, &report, &world.sources)?;
         if report.has_errors() {
-            say("errors: what they are about is left out or closed, everything else is served");
+            let text = "errors: what they are about is left out or closed, everything else is served";
+            writeln!(self.of_policy, "smi: {text}")?;
         }
         let resources = resources(&rendered.output, &mut OriginTexts::default());
         let count = resources.len();
@@ -116,7 +127,23 @@ impl Proxies {
         }
         self.node = Some(rendered.output);
         self.render_sidecars();
-        Ok(Update::Served)
+        Ok(())
+    }
+
+    /// Prints findings unless they are those of the time before.
+    fn tell(&mut self, findings: Vec<u8>) {
+        if findings != self.findings {
+            if findings.is_empty() {
+                say("no findings any more");
+            }
+            let _ = anstream::stderr().write_all(&findings);
+            self.findings = findings;
+        }
+    }
+
+    /// Where proxies listen, and should after a restart.
+    pub(super) fn port_table(&self) -> &PortTable {
+        &self.options.port_table
     }
 
     /// The configuration of node proxies.
@@ -204,18 +231,6 @@ impl Proxies {
             self.complaints = faults;
         }
     }
-}
-
-/// Ports that proxies listen on stay; the table that was given is for services that come.
-fn kept(used: &PortTable, given: PortTable) -> PortTable {
-    let udp = |key: &ListenerKey| matches!(key, ListenerKey::Udp(..));
-    let mut table = used.clone();
-    for (key, port) in given.entries {
-        if !used.entries.iter().any(|(other, taken)| *taken == port && udp(other) == udp(&key)) {
-            table.entries.entry(key).or_insert(port);
-        }
-    }
-    table
 }
 
 /// What resources are made of, as text. The long lists are those of routes, which the sidecars share.

@@ -100,7 +100,7 @@ fn changes_are_pushed_and_mistakes_hold_nothing_else_back() {
     // A folder that cannot be read keeps everything, and is read as soon as it can be.
     let away = shop.folder.0.join("away");
     std::fs::rename(shop.folder.0.join("manifests"), &away).unwrap();
-    serving.says("proxies keep what they have");
+    serving.says("manifests` cannot be read and stays as it was");
     assert_eq!(get(shop.ip(1), shop.entry, "stock.shop.mesh"), shop.served(3));
     std::fs::remove_file(away.join("stock-grant.yaml")).unwrap();
     std::fs::rename(away, shop.folder.0.join("manifests")).unwrap();

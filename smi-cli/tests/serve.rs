@@ -1,0 +1,261 @@
+//! `smi serve xds` and `smi check` over folders in which something is always wrong. No proxy is needed: it writes files.
+#![expect(clippy::unwrap_used, reason = "a test")]
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A folder that goes with the test: `in` for manifests, `out` for the files of a proxy.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("smi-serve-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("in")).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Replaces a manifest as an editor does: whole.
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path("fresh"), text).unwrap();
+        std::fs::rename(self.path("fresh"), self.path("in").join(name)).unwrap();
+    }
+
+    fn link(&self, to: &str, name: &str) {
+        std::os::unix::fs::symlink(to, self.path("in").join(name)).unwrap();
+    }
+
+    fn smi(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smi"));
+        command.args(arguments).current_dir(&self.0);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.smi(arguments).output().unwrap()
+    }
+
+    /// Writes the files of `in` to `out`.
+    fn serve(&self, arguments: &[&str]) -> Running {
+        let mut command = self.smi(&["serve", "xds", "in", "--files", "out"]);
+        Running::start(command.args(arguments))
+    }
+
+    /// Waits until the proxy's clusters name a service, or no longer do.
+    fn serves(&self, name: &str, wanted: bool) {
+        let clusters = || std::fs::read_to_string(self.path("out/clusters.json")).unwrap_or_default();
+        eventually(&format!("{name}: {wanted}"), clusters, |text| text.contains(name) == wanted);
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process that ends with the test, and what it says.
+struct Running {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (stderr, into) = (child.stderr.take().unwrap(), Arc::clone(&said));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                *into.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { child, said }
+    }
+
+    fn says(&self, what: &str) {
+        eventually(what, || self.said.lock().unwrap().clone(), |said| said.contains(what));
+    }
+
+    fn count(&self, what: &str) -> usize {
+        self.said.lock().unwrap().matches(what).count()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn eventually<T: std::fmt::Debug>(what: &str, see: impl Fn() -> T, holds: impl Fn(&T) -> bool) {
+    let started = Instant::now();
+    loop {
+        let seen = see();
+        if holds(&seen) {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "never: {what}: {seen:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn service(name: &str, protocol: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{selector: {{app: {name}}}, ports: [{{name: {protocol}, port: 80}}]}}\n"
+    )
+}
+
+fn table(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default().split_whitespace().collect()
+}
+
+#[test]
+fn what_cannot_be_read_holds_nothing_else_back() {
+    let folder = Folder::new("links");
+    folder.write("cart.yaml", &service("cart", "http"));
+    folder.write("stock.yaml", &service("stock", "http"));
+    let serving = folder.serve(&[]);
+    folder.serves("stock", true);
+    // Becomes a link to nothing, and others change.
+    std::fs::remove_file(folder.path("in/stock.yaml")).unwrap();
+    folder.link("nowhere", "stock.yaml");
+    folder.write("orders.yaml", &service("orders", "http"));
+    folder.serves("orders", true);
+    serving.says("`in/stock.yaml` cannot be read and stays as it was: No such file");
+    folder.serves("stock", true);
+    // It is said once, and its end is noticed.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(serving.count("stays as it was"), 1);
+    std::fs::remove_file(folder.path("in/stock.yaml")).unwrap();
+    folder.serves("stock", false);
+    serving.says("no findings any more");
+}
+
+#[test]
+fn check_tells_of_what_cannot_be_read_and_of_the_rest_and_render_does_nothing_without_it() {
+    let folder = Folder::new("check");
+    folder.write("bad.yaml", "kind: [\n");
+    folder.link("nowhere", "gone.yaml");
+    let check = folder.run(&["check", "in", "--output", "short"]);
+    let found = String::from_utf8(check.stdout).unwrap();
+    assert_eq!(check.status.code(), Some(1), "{found}");
+    assert!(found.contains("error[SMI0001]"), "{found}");
+    assert!(found.contains("error[SMI0013]: cannot read `in/gone.yaml`: No such file"), "{found}");
+    folder.write("bad.yaml", &service("cart", "http"));
+    // Alone it is an error as well, in every form.
+    for form in ["human", "json", "sarif", "github"] {
+        let check = folder.run(&["check", "in", "--output", form]);
+        assert_eq!(check.status.code(), Some(1), "{form}");
+        assert!(String::from_utf8(check.stdout).unwrap().contains("SMI0013"), "{form}");
+    }
+    for arguments in [
+        &["render", "--backend", "envoy", "in", "--port-table", "ports.json"][..],
+        &["compile", "in"],
+        &["explain", "in", "--to", "cart.shop"],
+        &["convert", "in", "--to", "split.smi-spec.io/v1alpha1"],
+    ] {
+        let output = folder.run(arguments);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("cannot read `in/gone.yaml`"), "{said}");
+    }
+    assert!(!folder.path("ports.json").exists());
+}
+
+#[test]
+fn a_folder_without_manifests_is_told() {
+    let folder = Folder::new("nothing");
+    std::fs::write(folder.path("in/notes.txt"), "").unwrap();
+    let check = folder.run(&["check", "in"]);
+    assert_eq!(check.status.code(), Some(0));
+    assert_eq!(String::from_utf8(check.stderr).unwrap(), "note: no manifests in `in`\n");
+}
+
+#[test]
+fn what_can_be_read_only_once_cannot_be_watched() {
+    let folder = Folder::new("stdin");
+    assert!(Command::new("mkfifo").arg(folder.path("pipe")).status().unwrap().success());
+    for path in ["-", "pipe"] {
+        let output = folder.run(&["serve", "xds", path, "in"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("`{path}` is neither a file nor a folder")), "{said}");
+    }
+}
+
+#[test]
+fn findings_are_told_when_they_change() {
+    let folder = Folder::new("findings");
+    let split = "apiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\nmetadata: {name: s, namespace: shop}\nspec: {service: nobody, backends: [{service: cart, weight: 1}]}\n";
+    folder.write("split.yaml", split);
+    folder.write("cart.yaml", &service("cart", "http"));
+    let serving = folder.serve(&[]);
+    serving.says("everything else is served");
+    folder.write("stock.yaml", &service("stock", "http"));
+    folder.serves("stock", true);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(serving.count("everything else is served"), 1);
+    folder.write("split.yaml", &split.replace("nobody", "cart"));
+    serving.says("no findings any more");
+}
+
+#[test]
+fn what_cannot_be_written_is_written_as_soon_as_it_can_be() {
+    let folder = Folder::new("full");
+    folder.write("cart.yaml", &service("cart", "http"));
+    // A folder that is not empty cannot be replaced by a file, as nothing can on a disk that is full.
+    for name in ["out/clusters.json/x", "ports.json/x"] {
+        std::fs::create_dir_all(folder.path(name)).unwrap();
+    }
+    let mut serving = folder.serve(&[]);
+    serving.says("error: cannot write `out/clusters.json`");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(serving.count("error: cannot write"), 1);
+    assert!(serving.child.try_wait().unwrap().is_none(), "it ended");
+    std::fs::remove_dir_all(folder.path("out/clusters.json")).unwrap();
+    folder.serves("cart", true);
+    let left: Vec<_> = std::fs::read_dir(folder.path("out")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(left.iter().all(|path| path.extension().is_none_or(|e| e != "new")), "{left:?}");
+}
+
+#[test]
+fn ports_are_kept_for_services_that_are_away() {
+    let folder = Folder::new("ports");
+    let ports = folder.path("ports.json");
+    folder.write("cart.yaml", &service("cart", "http"));
+    folder.write("db.yaml", &service("db", "tcp"));
+    let both = "{\"http/80\":5000,\"tcp/shop/db/80\":10000}";
+    {
+        let _serving = folder.serve(&["--port-table", "ports.json"]);
+        eventually("the table is written", || table(&ports), |now| now == both);
+        std::fs::remove_file(folder.path("in/db.yaml")).unwrap();
+        folder.serves("shop/db", false);
+        folder.write("more.yaml", &service("more", "http").replace("80", "81"));
+        eventually("it grows", || table(&ports), |now| now.contains("http/81"));
+        assert!(table(&ports).contains("tcp/shop/db/80\":10000"), "{}", table(&ports));
+    }
+    std::fs::remove_file(folder.path("in/more.yaml")).unwrap();
+    // `render` keeps them as well, also while a document cannot be read.
+    std::fs::write(&ports, both).unwrap();
+    folder.write("db.yaml", "kind: [\n");
+    let render = ["render", "--backend", "envoy", "in", "--port-table", "ports.json"];
+    assert_eq!(folder.run(&render).status.code(), Some(1));
+    assert_eq!(table(&ports), both);
+    // A link to the table stays one.
+    std::fs::rename(&ports, folder.path("elsewhere.json")).unwrap();
+    std::os::unix::fs::symlink("elsewhere.json", &ports).unwrap();
+    folder.write("db.yaml", &service("stock", "tcp").replace("80", "82"));
+    assert_eq!(folder.run(&render).status.code(), Some(0));
+    assert!(std::fs::symlink_metadata(&ports).unwrap().is_symlink());
+    assert!(table(&folder.path("elsewhere.json")).contains("tcp/shop/stock/82"));
+}
