@@ -11,6 +11,7 @@ mod envoy;
 mod explain;
 mod fix;
 mod input;
+mod man;
 mod options;
 mod output;
 mod port_table;
@@ -77,8 +78,8 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print a manual page, or write all of them.
+    Man(man::ManArgs),
 }
 
 /// Form of the IR.
@@ -173,14 +174,8 @@ fn run(cli: Cli, given: &ArgMatches) -> anyhow::Result<ExitCode> {
         Verb::Codes(args) => codes::run(&args),
         #[cfg(feature = "serve")]
         Verb::Serve(verb) => serve::run(&verb),
-        Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "smi", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Completions { shell } => man::completions(shell, Cli::command()),
+        Verb::Man(args) => man::run(&args, Cli::command()),
     }
 }
 

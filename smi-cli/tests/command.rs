@@ -291,6 +291,55 @@ fn standard_input_is_read_by_every_verb() {
     }
 }
 
+#[test]
+fn the_pages_that_a_manual_page_names_exist() {
+    let folder = Folder::new("man");
+    let out = folder.0.join("pages");
+    assert!(smi(&["man", "--out", out.to_str().unwrap()]).status.success());
+    let page = |name: &str| std::fs::read_to_string(out.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (mut wanted, mut seen) = (vec!["smi.1".to_owned()], 0);
+    while let Some(name) = wanted.pop() {
+        seen += 1;
+        for line in page(&name).lines() {
+            // `smi\-check(1)`, followed by its place in the list.
+            let text = line.replace("\\-", "-");
+            if let Some((verb, _)) = text.split_once("(1)").filter(|(verb, _)| verb.starts_with("smi-")) {
+                wanted.push(format!("{verb}.1"));
+            }
+        }
+    }
+    assert!(seen > 9 && seen == std::fs::read_dir(&out).unwrap().count(), "{seen}");
+    assert_eq!(stdout(&smi(&["man"])), page("smi.1"));
+    assert_eq!(stdout(&smi(&["man", "serve", "xds"])), page("smi-serve-xds.1"));
+    assert!(page("smi-serve-xds.1").contains("dev\\-authority"));
+    assert_eq!(smi(&["man", "nothing"]).status.code(), Some(2));
+}
+
+/// Whoever reads has had enough, or the disk is full.
+#[test]
+fn nothing_panics_when_it_cannot_be_printed() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["man"],
+        &["man", "check"],
+        &["codes"],
+        &["compile", BAD],
+        &["check", BAD],
+    ] {
+        let mut command = command(env!("CARGO_BIN_EXE_smi"), arguments);
+        let output = command.stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("error: No space left"), "{arguments:?}: {}", stderr(&output));
+        // A closed pipe is no fault.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
 /// What a manifest says is shown, and steers no terminal. Programs get it as it is.
 #[test]
 fn findings_steer_no_terminal() {
