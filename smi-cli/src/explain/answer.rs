@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use smi_core::eval::{AllowedBy, Caller, Decision, Denial, End, Payload, Refusal, Request, Routed, Verdict};
-use smi_core::hub::names::Namespaced;
+use smi_core::hub::names::{Namespaced, Transport};
 use smi_core::ir::{Ir, Origin, text};
 use smi_core::load::Sources;
 
 use super::ExplainArgs;
+use super::question::Asked;
 use crate::diagnostics;
 
 /// Puts decisions into words, with the places of what decided.
@@ -21,6 +22,7 @@ impl Answer<'_> {
         &self,
         args: &ExplainArgs,
         request: &Request,
+        asked: &Asked,
         decision: &Decision,
     ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
@@ -37,13 +39,24 @@ impl Answer<'_> {
             Payload::Udp { service, port } => writeln!(out, "UDP datagram to {service}:{port} from {from}")?,
         }
         self.who(&mut out, &request.caller)?;
+        match (asked, &request.payload) {
+            // Sidecars carry no UDP, and who calls a node proxy by TCP or UDP names it by its address.
+            (Asked::Any, _) | (_, Payload::Udp { .. }) | (Asked::Node { .. }, Payload::Tcp { .. }) => {}
+            (Asked::Sidecar { .. }, Payload::Http(_) | Payload::Tcp { .. }) => {
+                writeln!(out, "asked of the caller's sidecar, as node proxies know names of the mesh only")?
+            }
+            (Asked::Node { mesh_name }, Payload::Http(_)) => writeln!(
+                out,
+                "asked of a node proxy, which knows names of the mesh only: `{mesh_name}`; sidecars know both, say whose with `--from`"
+            )?,
+        }
         match decision {
             Decision::Refused(Refusal::BadTarget(why)) => writeln!(out, "  400 before routing: {why}")?,
             Decision::Refused(Refusal::UnknownHost) => {
                 writeln!(out, "  404: the host names no HTTP service on that port")?
             }
             Decision::Refused(Refusal::NoListener) => writeln!(out, "  refused: nothing listens for it")?,
-            Decision::Routed(routed) => self.routed(&mut out, routed)?,
+            Decision::Routed(routed) => self.routed(&mut out, routed, &request.payload)?,
         }
         writeln!(out, "result")?;
         for (outcome, share) in decision.distribution().iter() {
@@ -65,10 +78,14 @@ impl Answer<'_> {
         }
     }
 
-    fn routed(&self, out: &mut String, routed: &Routed) -> std::fmt::Result {
+    fn routed(&self, out: &mut String, routed: &Routed, payload: &Payload) -> std::fmt::Result {
+        let (transport, failing) = match payload {
+            Payload::Http(_) => (Transport::Tcp, "503"),
+            Payload::Tcp { .. } => (Transport::Tcp, "closed"),
+            Payload::Udp { .. } => (Transport::Udp, "no answer"),
+        };
         let service = self.ir.services.get(&routed.service);
-        let port = service.and_then(|s| s.ports.iter().find(|p| p.port == routed.port));
-        if let Some(port) = port {
+        if let Some(port) = service.and_then(|s| s.port(routed.port, transport)) {
             let by = text::decided(port.decided_by);
             writeln!(out, "protocol {} (by {by})", text::protocol(port.protocol))?;
         }
@@ -82,7 +99,7 @@ impl Answer<'_> {
             let share = f64::from(leg.weight) / total as f64;
             writeln!(out, "  {:>7} to {} by {}", percent(share), leg.pool, self.at(&leg.origin))?;
             if leg.ends.is_empty() {
-                writeln!(out, "          503: no ready endpoint")?;
+                writeln!(out, "          {failing}: no ready endpoint")?;
             }
             for end in &leg.ends {
                 self.end(out, end, leg.assumed)?;
@@ -121,9 +138,14 @@ impl Answer<'_> {
     }
 }
 
+/// Two digits, of which none says that there is nothing, or nothing else, where there is.
 fn percent(share: f64) -> String {
     let text = format!("{:.2}", share * 100.0);
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+    match text.as_str() {
+        "0.00" if share > 0.0 => "<0.01%".into(),
+        "100.00" if share < 1.0 => ">99.99%".into(),
+        text => format!("{}%", text.trim_end_matches('0').trim_end_matches('.')),
+    }
 }
 
 fn why(denial: &Denial) -> String {

@@ -22,15 +22,15 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     from: Option<String>,
     /// What is called: `service.namespace`, or a longer name of it in the mesh or the cluster, with `:port` unless the Service has one
-    /// port.
+    /// port. Names of the cluster (`service.namespace.svc`) are asked of the caller's sidecar.
     #[arg(long)]
     to: String,
-    /// HTTP method.
-    #[arg(long, short = 'X', default_value = "GET")]
-    method: String,
-    /// Path and query.
-    #[arg(long, default_value = "/")]
-    path: String,
+    /// HTTP method; GET when absent.
+    #[arg(long, short = 'X')]
+    method: Option<String>,
+    /// Path and query; `/` when absent.
+    #[arg(long)]
+    path: Option<String>,
     /// A header as `name: value`; may be given several times.
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     header: Vec<String>,
@@ -45,15 +45,18 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let ir = &compiled.ir;
     let errors = report.count(smi_core::diag::Severity::Error);
     if errors > 0 {
-        writeln!(anstream::stderr(), "note: the input has {errors} errors; `smi check` tells them")?;
+        let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+        writeln!(anstream::stderr(), "note: the input has {errors}; `smi check` tells more")?;
     }
     let (caller, note) = question::caller(ir, &world.cluster, args.from.as_deref())?;
     if let Some(note) = note {
         writeln!(anstream::stderr(), "note: {note}")?;
     }
-    let request = Request { caller, payload: question::payload(ir, args)? };
-    let decision = eval_assuming(ir, &request, Assume::TemplatesReady);
-    let text = answer::Answer { ir, sources: &world.sources }.text(args, &request, &decision)?;
+    let question::Question { payload, named } = question::payload(ir, args)?;
+    let request = Request { caller, payload };
+    let asked = named.asked(ir, &request.caller);
+    let decision = eval_assuming(asked.knowing(ir).as_ref(), &request, Assume::TemplatesReady);
+    let text = answer::Answer { ir, sources: &world.sources }.text(args, &request, &asked, &decision)?;
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,13 +3,14 @@
 //! Faults: a service or port that does not exist is an error, with the name that was probably meant; a caller without pods is taken at its
 //! word, and that is said.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use smi_core::cluster::{Cluster, PodId};
 use smi_core::diag::suggest::closest;
 use smi_core::eval::{Caller, HttpRequest, Payload};
 use smi_core::hub::names::{Namespaced, Port, SpiffeId, Transport};
-use smi_core::ir::{Ir, Protocol};
+use smi_core::ir::{Ir, Protocol, text};
 
 use super::ExplainArgs;
 
@@ -58,65 +59,159 @@ fn nearest(wanted: &Namespaced, known: impl Iterator<Item = Namespaced>) -> Stri
         .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
-/// The service that a host names: `service.namespace` with or without a mesh domain, `svc` and the cluster's domain (S37).
-fn service(ir: &Ir, host: &str) -> anyhow::Result<Namespaced> {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let settings = &ir.settings;
-    let cluster = format!("svc.{}", settings.cluster_domain);
-    let suffixes = settings.mesh_domains.iter().map(|d| &**d).chain([&*cluster, "svc"]);
-    let short = suffixes.filter_map(|s| host.strip_suffix(s)?.strip_suffix('.')).find(|s| s.contains('.'));
-    match short.unwrap_or(&host).split_once('.') {
+/// How a service was named.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By the mesh, `cart.shop.mesh`; `cart.shop` is short for it.
+    Mesh,
+    /// By the cluster, under this domain: `svc` or `svc.cluster.local`.
+    Cluster { domain: String, mesh_name: String },
+}
+
+/// Who is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Any proxy, as all of them know the name.
+    Any,
+    /// The caller's sidecar, which knows names of this domain as well.
+    Sidecar { domain: String },
+    /// A node proxy, which knows only the mesh's name, as nobody is known whose sidecar it could be.
+    Node { mesh_name: String },
+}
+
+impl Named {
+    pub(super) fn asked(self, ir: &Ir, caller: &Caller) -> Asked {
+        let has_sidecar = match caller {
+            Caller::Pod(_) | Caller::Identity(_) => true,
+            Caller::Address(address) => ir.callers.contains_key(address),
+            Caller::Nobody => false,
+        };
+        match self {
+            Self::Mesh => Asked::Any,
+            Self::Cluster { domain, .. } if has_sidecar => Asked::Sidecar { domain },
+            Self::Cluster { mesh_name, .. } => Asked::Node { mesh_name },
+        }
+    }
+}
+
+impl Asked {
+    /// The IR as this proxy knows it. A name of the cluster is to a sidecar what a name of the mesh is (S37); `eval_in_sidecar` believes
+    /// nothing of pods that are not created yet.
+    pub(super) fn knowing<'ir>(&self, ir: &'ir Ir) -> Cow<'ir, Ir> {
+        match self {
+            Self::Any | Self::Node { .. } => Cow::Borrowed(ir),
+            Self::Sidecar { domain } => {
+                let mut ir = ir.clone();
+                ir.settings.mesh_domains.push(domain.as_str().into());
+                Cow::Owned(ir)
+            }
+        }
+    }
+}
+
+/// The service that a host names, and the domain: `service.namespace` with or without a mesh domain, `svc` and the cluster's domain
+/// (S37).
+fn service<'d>(ir: &'d Ir, host: &str, cluster: &'d str) -> anyhow::Result<(Namespaced, Option<&'d str>)> {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let domains = ir.settings.mesh_domains.iter().map(|d| &**d).chain([cluster, "svc"]);
+    let short = domains
+        .filter_map(|domain| Some((host.strip_suffix(domain)?.strip_suffix('.')?, Some(domain))))
+        .find(|(short, _)| short.contains('.'));
+    let (short, domain) = short.unwrap_or((&host, None));
+    match short.split_once('.') {
         Some((name, namespace)) if !name.is_empty() && !namespace.is_empty() && !namespace.contains('.') => {
-            Ok(Namespaced::new(namespace, name))
+            Ok((Namespaced::new(namespace, name), domain))
         }
         _ => anyhow::bail!("`{host}` is not `service.namespace`"),
     }
 }
 
+/// What is sent to whom, under which name.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) payload: Payload,
+    pub(super) named: Named,
+}
+
 /// What is sent to whom.
-pub(super) fn payload(ir: &Ir, args: &ExplainArgs) -> anyhow::Result<Payload> {
+pub(super) fn payload(ir: &Ir, args: &ExplainArgs) -> anyhow::Result<Question> {
     let (host, port) = match args.to.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (args.to.as_str(), None),
     };
-    let service = service(ir, host)?;
+    let cluster = format!("svc.{}", ir.settings.cluster_domain);
+    let (service, domain) = service(ir, host, &cluster)?;
     let Some(found) = ir.services.get(&service) else {
         anyhow::bail!("there is no Service `{service}`{}", nearest(&service, ir.services.keys().cloned()))
     };
-    let transport = if args.udp { Transport::Udp } else { Transport::Tcp };
     let number = match port {
         Some(text) => {
             text.parse().ok().and_then(Port::new).ok_or_else(|| anyhow::anyhow!("`{text}` is not a port"))?
         }
         None => match found.ports.as_slice() {
             [only] => only.port,
+            [] => anyhow::bail!("Service `{service}` has no ports"),
             _ => anyhow::bail!("Service `{service}` has several ports; say which, as `{}:80`", args.to),
         },
     };
-    let entry = found.port(number, transport);
-    let entry = entry.or_else(|| found.port(number, Transport::Udp));
-    let Some(port) = entry else { anyhow::bail!("Service `{service}` has no port {number}") };
-    Ok(match port.protocol {
+    let (tcp, udp) = (found.port(number, Transport::Tcp), found.port(number, Transport::Udp));
+    let port = match (tcp, udp) {
+        (_, Some(port)) if args.udp => port,
+        (Some(_), None) if args.udp => anyhow::bail!("port {number} of Service `{service}` is not UDP"),
+        (Some(port), _) | (None, Some(port)) => port,
+        (None, None) => anyhow::bail!("Service `{service}` has no port {number}"),
+    };
+    if !matches!(port.protocol, Protocol::Http(_)) {
+        let given = [
+            ("--method", args.method.is_some()),
+            ("--path", args.path.is_some()),
+            ("--header", !args.header.is_empty()),
+        ];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+            let protocol = text::protocol(port.protocol);
+            anyhow::bail!("`{flag}` is for HTTP, and port {number} of Service `{service}` is {protocol}");
+        }
+    }
+    let short = format!("{}.{}", service.name, service.namespace);
+    let mesh = ir.settings.mesh_domains.first().map_or("mesh", |d| d);
+    let is_cluster = domain.is_some_and(|d| !ir.settings.mesh_domains.iter().any(|mesh| **mesh == *d));
+    let named = match domain {
+        Some(domain) if is_cluster => {
+            Named::Cluster { domain: domain.to_owned(), mesh_name: format!("{short}.{mesh}") }
+        }
+        _ => Named::Mesh,
+    };
+    let payload = match port.protocol {
         Protocol::Tcp => Payload::Tcp { service, port: number },
         Protocol::Udp => Payload::Udp { service, port: number },
-        Protocol::Http(_) => {
-            let domain = ir.settings.mesh_domains.first().map_or("mesh", |d| d);
-            let mut headers = Vec::new();
-            for header in &args.header {
-                let (name, value) = header
-                    .split_once(':')
-                    .ok_or_else(|| anyhow::anyhow!("`{header}` is not `name: value`"))?;
-                headers.push((name.trim().to_owned(), value.trim().to_owned()));
-            }
-            Payload::Http(HttpRequest {
-                port: number,
-                host: format!("{}.{}.{domain}", service.name, service.namespace),
-                method: args.method.clone(),
-                target: args.path.clone(),
-                headers,
-            })
-        }
-    })
+        Protocol::Http(_) => Payload::Http(HttpRequest {
+            port: number,
+            host: format!("{short}.{}", domain.unwrap_or(mesh)),
+            method: method(args.method.as_deref().unwrap_or("GET"))?,
+            target: args.path.clone().unwrap_or_else(|| "/".to_owned()),
+            headers: args.header.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
+        }),
+    };
+    Ok(Question { payload, named })
+}
+
+/// A token of RFC 9110.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn method(text: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(is_token(text), "`{text}` is not a method");
+    Ok(text.to_owned())
+}
+
+fn header(text: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = text.split_once(':').unwrap_or_default();
+    let (name, value) = (name.trim(), value.trim());
+    anyhow::ensure!(is_token(name) && !value.contains(['\r', '\n', '\0']), "`{text}` is not `name: value`");
+    // Policy sees the host that is called, whatever a header says.
+    anyhow::ensure!(!name.eq_ignore_ascii_case("host"), "the host is what `--to` says; leave `{text}` out");
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
@@ -152,19 +247,26 @@ spec: {serviceAccountName: web, containers: [{name: c}]}
         (world, ir)
     }
 
+    const CLUSTER: &str = "svc.cluster.local";
+
+    fn named(ir: &Ir, host: &str) -> (Namespaced, Option<String>) {
+        let (name, domain) = service(ir, host, CLUSTER).unwrap();
+        (name, domain.map(str::to_owned))
+    }
+
     #[test]
     fn a_service_has_many_names() {
         let (_, ir) = world();
         for host in
             ["cart.shop", "cart.shop.mesh", "cart.shop.svc", "cart.shop.svc.cluster.local", "Cart.Shop.Mesh."]
         {
-            assert_eq!(service(&ir, host).unwrap(), Namespaced::new("shop", "cart"), "{host}");
+            assert_eq!(named(&ir, host).0, Namespaced::new("shop", "cart"), "{host}");
         }
         // A namespace may be called like a domain.
-        assert_eq!(service(&ir, "cart.mesh").unwrap(), Namespaced::new("mesh", "cart"));
-        assert_eq!(service(&ir, "cart.svc").unwrap(), Namespaced::new("svc", "cart"));
+        assert_eq!(named(&ir, "cart.mesh"), (Namespaced::new("mesh", "cart"), None));
+        assert_eq!(named(&ir, "cart.svc"), (Namespaced::new("svc", "cart"), None));
         for host in ["cart", "cart.", ".shop", "cart.shop.example.com", ""] {
-            assert!(service(&ir, host).is_err(), "{host}");
+            assert!(service(&ir, host, CLUSTER).is_err(), "{host}");
         }
     }
 
