@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use smi_core::compile::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
+use smi_core::hub::names::{SpiffeId, is_dns_label, is_dns_subdomain};
 use smi_core::ir::EncodedSlashes;
 
 use crate::port_table;
@@ -18,10 +19,10 @@ pub(crate) struct CompileFlags {
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "mode", help_heading = "Meaning")]
     enforce_label: Option<String>,
     /// Trust domain of identities.
-    #[arg(long, default_value = "cluster.local", help_heading = "Meaning")]
+    #[arg(long, default_value = "cluster.local", value_parser = trust_domain, help_heading = "Meaning")]
     trust_domain: String,
     /// Domain under which callers name services; may be given several times.
-    #[arg(long, default_value = "mesh", help_heading = "Meaning")]
+    #[arg(long, default_value = "mesh", value_parser = mesh_domain, help_heading = "Meaning")]
     mesh_domain: Vec<String>,
     /// What becomes of backends without ready endpoints.
     #[arg(long, value_enum, default_value_t = Dead::Fail, help_heading = "Meaning")]
@@ -59,6 +60,19 @@ enum Protocol {
     Tcp,
 }
 
+fn trust_domain(text: &str) -> Result<String, String> {
+    let id = SpiffeId::parse(&format!("spiffe://{text}")).filter(|_| !text.contains('/'));
+    id.map(|_| text.to_owned()).ok_or_else(|| {
+        "a trust domain has lower-case letters, digits, `.`, `-` and `_`, and is not empty".to_owned()
+    })
+}
+
+fn mesh_domain(text: &str) -> Result<String, String> {
+    let domain = text.trim_matches('.').to_ascii_lowercase();
+    let is_name = is_dns_subdomain(&domain) && domain.split('.').all(is_dns_label);
+    is_name.then_some(domain).ok_or_else(|| "not a DNS name".to_owned())
+}
+
 impl CompileFlags {
     /// The options.
     pub(crate) fn options(&self) -> anyhow::Result<CompileOptions> {
@@ -73,8 +87,7 @@ impl CompileFlags {
             (None, Mode::Permissive) => MeshMode::Permissive,
         };
         options.settings.trust_domain = self.trust_domain.as_str().into();
-        options.settings.mesh_domains =
-            self.mesh_domain.iter().map(|d| d.trim_matches('.').to_ascii_lowercase().into()).collect();
+        options.settings.mesh_domains = self.mesh_domain.iter().map(|d| d.as_str().into()).collect();
         options.dead_backends = match self.dead_backends {
             Dead::Fail => DeadBackends::Fail,
             Dead::Drop => DeadBackends::Drop,

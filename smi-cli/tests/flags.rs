@@ -45,3 +45,34 @@ fn flags_of_the_other_backend_or_form_are_refused() {
     // Flags for both.
     assert_eq!(smi("render --backend envoy --static --bind 127.0.0.1 STORE").0, Some(0));
 }
+
+#[test]
+fn names_that_are_none_are_refused() {
+    for domain in ["", ".", "a b", "me_sh", "-mesh", "a..b"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_smi"))
+            .args(["compile", &format!("--mesh-domain={domain}"), STORE])
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{domain:?}");
+    }
+    for domain in ["", "Cluster.local", "a/b", "a b"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_smi"))
+            .args(["compile", &format!("--trust-domain={domain}"), STORE])
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{domain:?}");
+    }
+    assert_eq!(smi("compile --mesh-domain .Mesh.Example. --trust-domain prod_1.example STORE").0, Some(0));
+}
+
+#[test]
+#[cfg(feature = "serve")]
+fn serve_tells_what_it_misses() {
+    refused("serve xds --files /nonexistent --listen 127.0.0.1:1 STORE", "cannot be used with");
+    refused("serve xds --node-account a/b STORE", "the following required arguments");
+    refused(
+        "serve xds --certificates /nonexistent STORE",
+        "no certificate of this server: cannot read `/nonexistent/ca.crt`",
+    );
+    refused("serve xds --certificates /nonexistent --account smi STORE", "invalid value 'smi'");
+}

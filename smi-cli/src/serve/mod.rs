@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use smi_core::hub::names::{Namespaced, SpiffeId};
 use smi_envoy::Envoy;
 use smi_xds::{FileSource, IdentitySource, Server, ServerOptions, Store, Tls};
 use tokio::net::TcpListener;
@@ -71,10 +72,10 @@ pub(crate) struct XdsArgs {
     lifetime: u64,
     /// Service account of this server's certificate.
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/xds", requires = "tls")]
-    account: String,
+    account: Namespaced,
     /// Service account of the node proxies' certificates.
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "smi-system/node", requires = "tls")]
-    node_account: String,
+    node_account: Namespaced,
     #[command(flatten)]
     proxy: ProxyFlags,
 }
@@ -105,6 +106,12 @@ impl Certificates {
     fn open(args: &XdsArgs, trust_domain: &str) -> anyhow::Result<Self> {
         Ok(match (&args.certificates, &args.dev_authority) {
             (Some(folder), _) => {
+                let own = folder.join(args.account.to_string());
+                for file in [folder.join("ca.crt"), own.join("tls.crt"), own.join("tls.key")] {
+                    std::fs::metadata(&file).with_context(|| {
+                        format!("no certificate of this server: cannot read `{}`", file.display())
+                    })?;
+                }
                 let (source, faults) = FileSource::open(folder, trust_domain);
                 faults.iter().for_each(|fault| say(format_args!("certificates: {fault}")));
                 Self::Files(Arc::new(source))
@@ -131,11 +138,8 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
     let options = args.options.options()?;
     let trust_domain = options.settings.trust_domain.to_string();
     let certificates = Certificates::open(args, &trust_domain)?;
-    let spiffe = |account: &str| -> anyhow::Result<String> {
-        let (namespace, name) = account.split_once('/').context("an account is NAMESPACE/NAME")?;
-        Ok(format!("spiffe://{trust_domain}/ns/{namespace}/sa/{name}"))
-    };
-    let (own, node) = (spiffe(&args.account)?, spiffe(&args.node_account)?);
+    let spiffe = |account| SpiffeId::for_account(&trust_domain, account).to_string();
+    let (own, node) = (spiffe(&args.account), spiffe(&args.node_account));
     if let Certificates::Dev(authority) = &certificates {
         authority.write([own.as_str(), node.as_str()])?;
     }
