@@ -257,5 +257,7 @@ fn ports_are_kept_for_services_that_are_away() {
     folder.write("db.yaml", &service("stock", "tcp").replace("80", "82"));
     assert_eq!(folder.run(&render).status.code(), Some(0));
     assert!(std::fs::symlink_metadata(&ports).unwrap().is_symlink());
-    assert!(table(&folder.path("elsewhere.json")).contains("tcp/shop/stock/82"));
+    // Nobody gets the port of one that is away.
+    let three = "{\"http/80\":5000,\"tcp/shop/db/80\":10000,\"tcp/shop/stock/82\":10001}";
+    assert_eq!(table(&folder.path("elsewhere.json")), three);
 }
