@@ -29,4 +29,7 @@ codes! {
     APPROXIMATED = "SMI1105" "envoy-approximated" Warning "S34",
         "a setting is rendered for Envoy with a meaning that comes near",
         "## What it checks\nCircuit breakers, and limits of ports whose pods are spoken to in several ways.\n\n## Why it matters\nA circuit breaker judges the service; Envoy judges each pod, once a second and in whole percents, and takes it out for ten seconds. If all fail, the service answers 503. A limit holds for the pods of one cluster, and pods that are spoken to in several ways are in several.\n\n## Example\n`mesh.smi-sdk.io/circuit-breaker-expression: ResponseCodeRatio(500, 600, 0, 600) > 0.25`\n\n## Fix\nNothing, if that is what is wanted.";
+    OWN_PORT = "SMI1106" "envoy-own-port" Error "S37",
+        "an application listens on a port of its sidecar",
+        "## What it checks\nA sidecar reaches its application on the loopback address, where it listens itself: on the listen ports of the port table (5000 and up, unless the compiler is told otherwise), and with its admin interface.\n\n## Why it matters\nOne of the two cannot have the port; and if it is the sidecar, others would speak to it in the place of the application, with the application's identity. The port is not served.\n\n## Example\nA Service with `targetPort: 5000`, or `9901`.\n\n## Fix\nLet the application listen on another port, or on the pod's address (`--app pod`), or move the sidecar's ports (`--port-table`, `--admin-port`).";
 }

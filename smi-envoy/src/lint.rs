@@ -280,7 +280,7 @@ mod tests {
                 validation: Some(ValidationContextType::ValidationContext(ValidationContext::default())),
                 ..CommonTlsContext::default()
             }),
-            require_client_certificate: None,
+            ..DownstreamTlsContext::default()
         };
         let socket = TransportSocket { name: "tls".into(), typed_config: Some(Any::pack(&tls)) };
         let chain = FilterChain {

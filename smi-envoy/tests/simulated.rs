@@ -155,6 +155,40 @@ fn pods_that_share_an_address_have_no_sidecar() {
     }
 }
 
+/// An application cannot have a port on which its sidecar listens: whoever asked for it would reach the sidecar from inside.
+#[test]
+fn a_port_of_the_sidecar_itself_is_no_applications() {
+    let world = |target: u16| {
+        format!(
+            "
+apiVersion: v1
+kind: Service
+metadata: {{name: cart, namespace: shop}}
+spec: {{selector: {{app: cart}}, ports: [{{name: http, port: 80, targetPort: {target}}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: cart-1, namespace: shop, labels: {{app: cart}}}}
+spec: {{serviceAccountName: cart, containers: [{{name: c}}]}}
+status: {{phase: Running, podIP: 127.0.10.1}}
+"
+        )
+    };
+    let found = |target: u16| {
+        let ir = compiled(&world(target), MeshMode::Permissive);
+        let pod = ir.pods.keys().next().unwrap().clone();
+        let rendered = Envoy::default().render(&ir, &ProxyTarget::Sidecar(pod));
+        let codes: Vec<&str> = rendered.report.iter().map(|d| d.code.id).collect();
+        let inbound = rendered.output.resources.routes.keys().any(|name| name.starts_with("inbound/"));
+        (inbound, codes)
+    };
+    assert_eq!(found(8080), (true, vec![]));
+    // Its admin interface, and the listener of all HTTP services.
+    for own in [9901, 5000] {
+        assert_eq!(found(own), (false, vec!["SMI1106"]), "{own}");
+    }
+}
+
 /// The request, and the same by the names that a cluster has for the service.
 fn called_by_cluster_names(request: &Request) -> Vec<Request> {
     let Payload::Http(http) = &request.payload else { return vec![request.clone()] };

@@ -27,6 +27,19 @@ pub struct DownstreamTlsContext {
     pub common_tls_context: Option<CommonTlsContext>,
     #[prost(message, optional, tag = "2")]
     pub require_client_certificate: Option<bool>,
+    #[prost(oneof = "SessionTickets", tags = "7")]
+    #[serde(flatten)]
+    pub session_tickets: Option<SessionTickets>,
+    #[prost(bool, tag = "10")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub disable_stateful_session_resumption: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Oneof, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionTickets {
+    #[prost(bool, tag = "7")]
+    DisableStatelessSessionResumption(bool),
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]

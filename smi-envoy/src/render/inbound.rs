@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smi_core::diag::Diagnostic;
 use smi_core::hub::names::{Namespaced, Port};
-use smi_core::ir::{HttpCondition, Mode, Origin, Protocol};
+use smi_core::ir::{HttpCondition, ListenerKey, Mode, Origin, Protocol};
 
 use super::access::Accepted;
 use super::sidecar::Own;
@@ -36,7 +36,19 @@ struct Called {
 
 impl<'a> Output<'a> {
     pub(super) fn inbound(&mut self, own: &Own<'a>) {
-        let served = self.served(own);
+        let mut served = self.served(own);
+        served.retain(|(port, _), called| {
+            let own_port = own.addresses.iter().any(|address| self.is_own(own, app_address(own, *address, *port)));
+            if own_port {
+                let names: Vec<String> = called.services.iter().map(ToString::to_string).collect();
+                let message = format!(
+                    "port {port} of the pods of {} is one that the sidecar itself listens on, so the application cannot be reached",
+                    names.join(", ")
+                );
+                self.report.push(Diagnostic::general(codes::OWN_PORT, message));
+            }
+            !own_port
+        });
         let origins = self.own_origins(own);
         for (index, address) in own.addresses.iter().enumerate() {
             let mut filter_chains = Vec::new();
@@ -97,6 +109,19 @@ impl<'a> Output<'a> {
         out
     }
 
+    /// Whether the sidecar listens there. What came from others would pass it a second time, with the application's identity, or reach
+    /// its admin interface.
+    fn is_own(&self, own: &Own<'_>, at: SocketAddr) -> bool {
+        let sidecar = &own.options.sidecar;
+        let all_of = |listening: IpAddr| listening == at.ip() || listening.is_unspecified();
+        let outbound = self.ir.listeners.entries.iter().any(|(key, port)| {
+            !matches!(key, ListenerKey::Udp(..)) && port.get() == at.port() && all_of(sidecar.listen)
+        });
+        let admin = own.options.admin_port == Some(at.port()) && at.ip() == IpAddr::from(Ipv4Addr::LOCALHOST);
+        let inbound = at.port() == sidecar.inbound_port && own.addresses.contains(&at.ip());
+        outbound || admin || inbound
+    }
+
     /// The cluster of the application's port.
     fn app(
         &mut self,
@@ -105,16 +130,12 @@ impl<'a> Output<'a> {
         address: IpAddr,
         services: &BTreeSet<Namespaced>,
     ) -> String {
-        let at = match (own.options.sidecar.app, address) {
-            (AppAddress::Pod, address) => address,
-            (AppAddress::Loopback, IpAddr::V4(_)) => Ipv4Addr::LOCALHOST.into(),
-            (AppAddress::Loopback, IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
-        };
+        let at = app_address(own, address, port);
         if self.unspoken(spoken) {
             return self.closed_cluster();
         }
-        let name = format!("app/{at}/{port}/{spoken}");
-        let endpoints = [(SocketAddr::new(at, port.get()), None)].into_iter();
+        let name = format!("app/{}/{port}/{spoken}", at.ip());
+        let endpoints = [(at, None)].into_iter();
         let assignment = leaf::assignment(&name, endpoints, Transport::Tcp);
         let mut cluster = leaf::cluster(&name, leaf::versions(spoken, true));
         cluster.transport_socket = self.pod_tls(spoken, services);
@@ -203,7 +224,8 @@ impl<'a> Output<'a> {
             ports
         });
         for (port, over_http) in ports {
-            if !over_http || port.get() == own.options.sidecar.inbound_port {
+            let own_port = self.is_own(own, app_address(own, address, port));
+            if !over_http || port.get() == own.options.sidecar.inbound_port || own_port {
                 if report {
                     let message =
                         format!("probes of port {port} do not reach the application through its sidecar");
@@ -230,6 +252,16 @@ impl<'a> Output<'a> {
             self.add_listener(listener, []);
         }
     }
+}
+
+/// Where the application listens.
+fn app_address(own: &Own<'_>, address: IpAddr, port: Port) -> SocketAddr {
+    let at = match (own.options.sidecar.app, address) {
+        (AppAddress::Pod, address) => address,
+        (AppAddress::Loopback, IpAddr::V4(_)) => Ipv4Addr::LOCALHOST.into(),
+        (AppAddress::Loopback, IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(at, port.get())
 }
 
 /// Connections of sidecars that mean this port.

@@ -13,8 +13,8 @@ use crate::config::discovery::ConfigSource;
 use crate::config::matcher::{StringMatcher, StringPattern};
 use crate::config::tls::{
     CombinedValidationContext, CommonTlsContext, DataSource, DownstreamTlsContext, SanType, SdsSecretConfig,
-    Secret, SecretKind, SubjectAltNameMatcher, TlsCertificate, TransportSocket, UpstreamTlsContext,
-    ValidationContext, ValidationContextType,
+    Secret, SecretKind, SessionTickets, SubjectAltNameMatcher, TlsCertificate, TransportSocket,
+    UpstreamTlsContext, ValidationContext, ValidationContextType,
 };
 
 /// Application protocol of sidecars, which tells them from other TLS clients.
@@ -61,6 +61,9 @@ impl Secrets {
         socket(&DownstreamTlsContext {
             common_tls_context: Some(common),
             require_client_certificate: Some(true),
+            // A session that is resumed brings the certificate of the first handshake with it, which may have expired since.
+            session_tickets: Some(SessionTickets::DisableStatelessSessionResumption(true)),
+            disable_stateful_session_resumption: true,
         })
     }
 }
