@@ -2,6 +2,7 @@
 
 use smi_core::backend::ProxyTarget;
 use smi_core::cluster::PodId;
+use smi_core::diag::printable;
 use smi_core::ir::Ir;
 use smi_envoy::target_of;
 use smi_xds::server::{Client, Observer};
@@ -63,23 +64,20 @@ pub(super) struct Reporter;
 
 impl Observer for Reporter {
     fn connected(&self, client: &Client) {
-        say(format_args!("`{}` connected ({:?})", client.node.id, client.protocol));
+        say(format_args!("`{}` connected ({:?})", shown(client), client.protocol));
     }
 
     fn event(&self, client: &Client, event: &Event) {
         if let Event::Refused { type_url, message, parked, retried } = event {
-            let message: String = message.chars().take(500).collect();
+            let message = printable(&message.chars().take(500).collect::<String>()).into_owned();
+            let node = shown(client);
             if *retried > 0 {
                 let kind = type_url.short();
-                say(format_args!(
-                    "`{}` refused {retried} of {kind}; trying them apart: {message}",
-                    client.node.id
-                ));
+                say(format_args!("`{node}` refused {retried} of {kind}; trying them apart: {message}"));
             }
             for resource in parked {
                 say(format_args!(
-                    "error: `{}` refused {} `{}`: {message}",
-                    client.node.id,
+                    "error: `{node}` refused {} `{}`: {message}",
                     type_url.short(),
                     resource.name()
                 ));
@@ -91,11 +89,19 @@ impl Observer for Reporter {
     }
 
     fn disconnected(&self, client: &Client, reason: &str) {
-        say(format_args!("`{}` left: {reason}", client.node.id));
+        say(format_args!("`{}` left: {}", shown(client), printable(reason)));
     }
 
     fn denied(&self, node: Option<&Node>, reason: &str) {
-        let id = node.map_or("?", |n| n.id.get(..100).unwrap_or(&n.id));
-        say(format_args!("denied `{}`: {reason}", id.escape_debug()));
+        say(format_args!("denied `{}`: {}", node.map_or_else(|| "?".into(), short), printable(reason)));
     }
+}
+
+/// What a node calls itself, which is whatever it likes.
+fn shown(client: &Client) -> String {
+    short(&client.node)
+}
+
+fn short(node: &Node) -> String {
+    printable(&node.id.chars().take(100).collect::<String>()).into_owned()
 }

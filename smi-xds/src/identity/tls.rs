@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 
 use super::{IdentityError, IdentitySource, certified, provider, roots};
@@ -50,5 +50,24 @@ fn config(source: &dyn IdentitySource, spiffe_id: &str) -> Result<Arc<ServerConf
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
     config.alpn_protocols = vec![b"h2".to_vec()];
+    // A session that is resumed brings the certificate of the first handshake with it, which may have expired since.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::identity::DevIssuer;
+
+    #[test]
+    fn no_session_outlives_its_certificate() {
+        let issuer = DevIssuer::new("cluster.local", Duration::from_secs(60)).unwrap();
+        let config = config(&issuer, "spiffe://cluster.local/ns/smi-system/sa/xds").unwrap();
+        assert_eq!(config.send_tls13_tickets, 0);
+        assert!(!config.session_storage.can_cache() && !config.ticketer.enabled());
+    }
 }

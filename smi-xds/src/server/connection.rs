@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, interval_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
@@ -53,7 +54,11 @@ pub(super) async fn accept(
     let room = Arc::new(Semaphore::new(shared.options.max_connections));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(seat) = Arc::clone(&room).acquire_owned().await else { break };
+        let seat = tokio::select! {
+            seat = Arc::clone(&room).acquire_owned() => seat,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Ok(seat) = seat else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
@@ -111,7 +116,12 @@ async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .keep_alive_timeout(shared.options.keep_alive.1)
         .max_concurrent_streams(shared.options.max_streams)
         .max_header_list_size(16 << 10);
-    let service = Service { shared, peer, stop: stop.clone(), cut };
+    // A seat is for a client that has a stream; one without any may come again when it needs one.
+    let patience = shared.options.hello_timeout;
+    let mut looks = interval_at(Instant::now() + patience, patience);
+    let mut idle = true;
+    let open = Arc::new(());
+    let service = Service { shared, peer, open: Arc::clone(&open), stop: stop.clone(), cut };
     let service = service_fn(move |request| {
         let service = service.clone();
         async move { Ok::<_, std::convert::Infallible>(service.call(request)) }
@@ -122,6 +132,14 @@ async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(std::io::Error::other),
             _ = cut_off.recv() => return Ok(()),
+            _ = looks.tick(), if !stopping => {
+                // One is here and one is in the service.
+                let has_streams = Arc::strong_count(&open) > 2;
+                if idle && !has_streams {
+                    return Ok(());
+                }
+                idle = !has_streams;
+            }
             _ = stop.wait_for(|stop| *stop), if !stopping => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();

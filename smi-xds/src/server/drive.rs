@@ -13,7 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::Shared;
 use super::clients::Client;
-use super::reply::Reply;
+use super::reply::{Progress, Reply};
 use crate::kind::TypeUrl;
 use crate::node::Peer;
 use crate::session::{Millis, Protocol, Refusal, Response, Session};
@@ -83,6 +83,9 @@ pub(super) struct Given<M: Messages> {
     pub(super) only: Option<TypeUrl>,
     pub(super) inbound: Streaming<M::Request>,
     pub(super) outbound: mpsc::Sender<Result<Reply, Status>>,
+    pub(super) progress: Progress,
+    /// Counts as one of the connection's streams as long as it is there.
+    pub(super) _open: Arc<()>,
     pub(super) stop: watch::Receiver<bool>,
     /// Cuts the whole connection.
     pub(super) cut: mpsc::Sender<()>,
@@ -122,7 +125,9 @@ async fn converse<M: Messages>(
 ) -> Result<(), Status> {
     let options = given.shared.options.clone();
     let mut permit: Option<OwnedPermit<Result<Reply, Status>>> = None;
-    let mut untaken = started;
+    // Since when the client has taken nothing more, and how much it had taken.
+    let (mut since, mut taken) = (started, 0);
+    let mut sent = 0;
     let mut stop = given.stop.clone();
     loop {
         let now = millis(started);
@@ -138,19 +143,24 @@ async fn converse<M: Messages>(
             counters.bytes.fetch_add(length, Relaxed);
             if let Some(permit) = permit.take() {
                 permit.send(Ok(reply));
-                untaken = Instant::now();
+                sent += 1;
+                since = Instant::now();
             }
         }
         if let Some(Joined { client, .. }) = joined {
             given.shared.clients.update(client, session);
         }
-        let wake = if permit.is_none() {
-            Some(untaken + options.send_timeout)
-        } else if joined.is_none() {
-            Some(started + options.hello_timeout)
-        } else {
-            session.deadline(now).map(|at| started + Duration::from_millis(at))
+        if given.progress.pieces() != taken {
+            (since, taken) = (Instant::now(), given.progress.pieces());
+        }
+        let busy = given.progress.replies() < sent;
+        let patience = busy.then_some(since + options.send_timeout);
+        let due = match (&joined, &permit) {
+            (None, _) => Some(started + options.hello_timeout),
+            (Some(_), None) => None,
+            (Some(_), Some(_)) => session.deadline(now).map(|at| started + Duration::from_millis(at)),
         };
+        let wake = patience.into_iter().chain(due).min();
         tokio::select! {
             request = given.inbound.message() => {
                 let Some(mut request) = request? else { return Ok(()) };
@@ -175,7 +185,8 @@ async fn converse<M: Messages>(
             }
             () = given.outbound.closed() => return Ok(()),
             () = until(wake), if wake.is_some() => {
-                if permit.is_none() && Instant::now() >= untaken + options.send_timeout {
+                let stuck = given.progress.replies() < sent && given.progress.pieces() == taken;
+                if stuck && Instant::now() >= since + options.send_timeout {
                     let _ = given.cut.try_send(());
                     return Err(Status::deadline_exceeded("a response was not taken in time"));
                 }

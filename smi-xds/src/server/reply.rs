@@ -5,6 +5,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -25,7 +27,7 @@ pub(super) struct Reply {
     /// Flag, length and the other fields; empty when they are sent.
     head: Bytes,
     resources: std::vec::IntoIter<Bytes>,
-    /// One of many pieces: sent as it is.
+    /// What is left of a resource of many pieces, which are parts of it and no copies.
     large: Option<Bytes>,
     left: usize,
 }
@@ -49,7 +51,11 @@ impl Reply {
 
     /// The next piece, until there is none.
     fn piece(&mut self) -> Option<Bytes> {
-        let piece = self.large.take().unwrap_or_else(|| self.gathered());
+        let piece = match &mut self.large {
+            Some(large) if large.len() > PIECE => large.split_to(PIECE),
+            Some(_) => self.large.take().unwrap_or_default(),
+            None => self.gathered(),
+        };
         self.left = self.left.saturating_sub(piece.len());
         (!piece.is_empty()).then_some(piece)
     }
@@ -80,16 +86,39 @@ fn field_length(resource: &Bytes) -> usize {
     1 + prost::length_delimiter_len(resource.len()) + resource.len()
 }
 
+/// How far a client has taken its responses, for whoever waits for it.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Arc<Taken>);
+
+#[derive(Default)]
+struct Taken {
+    pieces: AtomicU64,
+    replies: AtomicU64,
+}
+
+impl Progress {
+    /// Pieces that the connection took so far; it takes more as the client does.
+    pub(super) fn pieces(&self) -> u64 {
+        self.0.pieces.load(Relaxed)
+    }
+
+    /// Responses of which it took all.
+    pub(super) fn replies(&self) -> u64 {
+        self.0.replies.load(Relaxed)
+    }
+}
+
 /// The responses of a stream, as the body of HTTP: the last frame says how it ended.
 pub(super) struct Replies {
     replies: mpsc::Receiver<Result<Reply, Status>>,
     sending: Option<Reply>,
+    progress: Progress,
     ended: bool,
 }
 
 impl Replies {
-    pub(super) fn new(replies: mpsc::Receiver<Result<Reply, Status>>) -> Self {
-        Self { replies, sending: None, ended: false }
+    pub(super) fn new(replies: mpsc::Receiver<Result<Reply, Status>>, progress: Progress) -> Self {
+        Self { replies, sending: None, progress, ended: false }
     }
 }
 
@@ -106,9 +135,12 @@ impl Body for Replies {
                 return Poll::Ready(None);
             }
             if let Some(piece) = self.sending.as_mut().and_then(Reply::piece) {
+                self.progress.0.pieces.fetch_add(1, Relaxed);
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
-            self.sending = None;
+            if self.sending.take().is_some() {
+                self.progress.0.replies.fetch_add(1, Relaxed);
+            }
             match ready!(self.replies.poll_recv(context)) {
                 Some(Ok(reply)) => self.sending = Some(reply),
                 end => {
@@ -165,7 +197,7 @@ mod tests {
             let reply = Reply::new(&fields, resources.clone()).unwrap();
             prop_assert_eq!(reply.message_length(), whole.encoded_len());
             let (pieces, all) = sent(reply);
-            prop_assert!(pieces.iter().all(|piece| piece.len() < 3 * PIECE));
+            prop_assert!(pieces.iter().all(|piece| piece.len() < 2 * PIECE + 20));
             let (header, message) = all.split_at(HEADER);
             let length = u32::try_from(message.len()).unwrap().to_be_bytes();
             prop_assert_eq!(header, [&[0][..], &length].concat());

@@ -12,7 +12,7 @@ use tonic_prost::ProstDecoder;
 
 use super::Shared;
 use super::drive::{Delta, Given, Messages, Sotw, drive};
-use super::reply::Replies;
+use super::reply::{Progress, Replies};
 use crate::kind::{CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, TypeUrl};
 use crate::node::Peer;
 use crate::session::Protocol;
@@ -22,6 +22,8 @@ use crate::session::Protocol;
 pub(super) struct Service {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: Peer,
+    /// One copy for each stream beside the connection's own.
+    pub(super) open: Arc<()>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) cut: mpsc::Sender<()>,
 }
@@ -71,10 +73,22 @@ impl Service {
         let inbound = Streaming::new_request(decoder, request.into_body(), None, limit);
         // One response waits at most; the next is made when the client has taken it.
         let (outbound, replies) = mpsc::channel(1);
-        let Self { shared, peer, stop, cut } = self;
+        let Self { shared, peer, open, stop, cut } = self;
         let only = only.map(TypeUrl::from);
-        tokio::spawn(drive::<M>(Given { shared, peer, only, inbound, outbound, stop, cut }));
-        let mut response = Response::new(tonic::body::Body::new(Replies::new(replies)));
+        let progress = Progress::default();
+        let body = Replies::new(replies, progress.clone());
+        tokio::spawn(drive::<M>(Given {
+            shared,
+            peer,
+            only,
+            inbound,
+            outbound,
+            progress,
+            _open: open,
+            stop,
+            cut,
+        }));
+        let mut response = Response::new(tonic::body::Body::new(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         response
     }

@@ -191,7 +191,14 @@ impl Session {
             topic.pending.extend(owed.iter().copied().cloned());
             topic.forced.extend(owed.into_iter().cloned());
         }
-        Ok(())
+        self.bounded(&key)
+    }
+
+    /// Whether a client that takes no responses has not asked for more than it may have outstanding.
+    fn bounded(&self, key: &Key) -> Result<(), Refusal> {
+        let most = self.limits.names;
+        let asked = self.topics.get(key).map_or(0, |topic| topic.forced.len());
+        if asked > most { Err(Refusal::TooManyNames(most)) } else { Ok(()) }
     }
 
     /// A request, incremental.
@@ -245,7 +252,7 @@ impl Session {
         if topic.subscription.names().len() > self.limits.names {
             return Err(Refusal::TooManyNames(self.limits.names));
         }
-        Ok(())
+        self.bounded(&key)
     }
 
     /// What happened since the last call.
