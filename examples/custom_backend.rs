@@ -1,5 +1,5 @@
 //! A backend for an invented proxy that is configured by lines of text and knows only HTTP splits. Look at: what it cannot do it
-//! declares as capabilities, and the losses come from comparing the IR with them.
+//! declares as capabilities, and the losses come from comparing the IR with them. What it cannot refuse it does not serve.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,19 @@ use smi_core::backend::{
     Rendered, losses,
 };
 use smi_core::compile::{CompileOptions, MeshMode, compile};
-use smi_core::diag::Report;
-use smi_core::ir::Ir;
+use smi_core::diag::{Code, Diagnostic, Report, Severity};
+use smi_core::ir::{Ir, Mode};
 use smi_core::load::{Input, Limits, load};
+
+/// One code is enough here. A real backend tells what narrows access from what is merely not there.
+const LOST: Code = Code {
+    id: "LINES1",
+    name: "lines-lost",
+    severity: Severity::Warning,
+    summary: "a feature has no counterpart in this proxy",
+    explanation: "## What it checks\nEverything beside HTTP splits.",
+    rule: "S34",
+};
 
 struct Lines;
 
@@ -37,9 +47,16 @@ impl Backend for Lines {
         }
     }
 
-    fn render(&self, ir: &Ir, _target: &ProxyTarget) -> Rendered<Config> {
+    fn render(&self, ir: &Ir, target: &ProxyTarget) -> Rendered<Config> {
+        let mut report = Report::new();
+        for loss in losses(ir, &self.capabilities(target)) {
+            report.push(Diagnostic::new(LOST, &loss.origin.object, loss.origin.path(), loss.message));
+        }
         let mut lines = Vec::new();
-        for (name, service) in &ir.services {
+        // A proxy that cannot refuse anybody may only serve where nothing is to be refused.
+        let mut modes = ir.services.values().map(|s| s.mode).chain(ir.workloads.values().map(|w| w.mode));
+        let open = modes.all(|mode| mode == Mode::Permissive);
+        for (name, service) in ir.services.iter().filter(|_| open) {
             for port in &service.ports {
                 let Some(route) = port.routes.last() else { continue };
                 let targets: Vec<String> =
@@ -47,7 +64,7 @@ impl Backend for Lines {
                 lines.push(format!("{name}:{} -> {}", port.port, targets.join(" ")));
             }
         }
-        Rendered { output: Config(lines), report: Report::new() }
+        Rendered { output: Config(lines), report }
     }
 }
 
@@ -58,13 +75,13 @@ fn main() {
     ];
     let world = load(&inputs, &Limits::default());
     let mut options = CompileOptions::default();
-    // A proxy that cannot refuse anybody may only be used where nothing is to be refused.
     options.mode = MeshMode::Permissive;
     let ir = compile(&world.hub, &world.cluster, &options).ir;
-    for file in Lines.render(&ir, &ProxyTarget::Node).output.artifacts() {
+    let rendered = Lines.render(&ir, &ProxyTarget::Node);
+    for file in rendered.output.artifacts() {
         print!("{}", file.text);
     }
-    for loss in losses(&ir, &Lines.capabilities(&ProxyTarget::Node)) {
-        println!("lost: {} ({:?}, {})", loss.message, loss.effect, loss.origin);
+    for lost in &rendered.report.diagnostics {
+        println!("{lost}");
     }
 }

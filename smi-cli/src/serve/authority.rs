@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use smi_core::hub::names::{is_dns_label, is_dns_subdomain};
 use smi_xds::{DevIssuer, Identity, IdentitySource as _};
 
 use super::lock;
@@ -40,6 +41,10 @@ impl Authority {
         for id in ids {
             let Some((_, account)) = id.split_once("/ns/") else { continue };
             let Some((namespace, name)) = account.split_once("/sa/") else { continue };
+            // They name folders.
+            if !is_dns_label(namespace) || !is_dns_subdomain(name) {
+                continue;
+            }
             let Identity { chain, key } = self.issuer.identity(id)?;
             let folder = self.folder.join(namespace).join(name);
             std::fs::create_dir_all(&folder)

@@ -1,6 +1,6 @@
 //! [`ClusterObject`]s → [`Cluster`].
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -134,32 +134,44 @@ impl Collected {
 
 type Ports = Vec<(Arc<str>, PortProtocol, Port)>;
 
-/// Joins the sets that have the same ports, so that an address of several slices counts once; ready if any of them says so.
+/// Joins the sets that have the same ports, so that an address of several slices counts once; ready if any of them says so, and no pod's
+/// if they name several.
 ///
 /// Sets are ordered by their ports and addresses by number: neither the names of slices nor their order is seen in the result.
 #[must_use]
 pub fn merge_endpoints(sets: Vec<EndpointSet>) -> Vec<EndpointSet> {
-    let mut merged: BTreeMap<Ports, BTreeMap<IpAddr, EndpointAddress>> = BTreeMap::new();
+    // SPEC: S30. Who is named twice is believed neither time, or a name that sorts last would decide. Test:
+    // s30_an_address_of_two_pods_is_neither_s.
+    type Named = (EndpointAddress, bool);
+    let mut merged: BTreeMap<Ports, BTreeMap<IpAddr, Named>> = BTreeMap::new();
     for EndpointSet { ports, endpoints } in sets {
         let mut key: Ports = ports.into_iter().map(|p| (p.name, p.protocol, p.port)).collect();
         key.sort();
         key.dedup();
         let addresses = merged.entry(key).or_default();
         for endpoint in endpoints {
-            match addresses.get(&endpoint.address) {
-                Some(other) if rank(other) >= rank(&endpoint) => {}
-                _ => {
-                    addresses.insert(endpoint.address, endpoint);
+            match addresses.entry(endpoint.address) {
+                Entry::Vacant(free) => drop(free.insert((endpoint, false))),
+                Entry::Occupied(mut taken) => {
+                    let (other, disputed) = taken.get_mut();
+                    *disputed |= matches!((&other.pod, &endpoint.pod), (Some(a), Some(b)) if a != b);
+                    if rank(other) < rank(&endpoint) {
+                        *other = endpoint;
+                    }
                 }
             }
         }
     }
-    let set = |(ports, addresses): (Ports, BTreeMap<IpAddr, EndpointAddress>)| EndpointSet {
+    let address = |(endpoint, disputed): Named| {
+        let pod = endpoint.pod.filter(|_| !disputed);
+        EndpointAddress { pod, ..endpoint }
+    };
+    let set = |(ports, addresses): (Ports, BTreeMap<IpAddr, Named>)| EndpointSet {
         ports: ports
             .into_iter()
             .map(|(name, protocol, port)| EndpointPort { name, protocol, port })
             .collect(),
-        endpoints: addresses.into_values().collect(),
+        endpoints: addresses.into_values().map(address).collect(),
     };
     merged.into_iter().map(set).collect()
 }

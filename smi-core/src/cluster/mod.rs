@@ -19,6 +19,7 @@ mod tests;
 pub use addresses::Addresses;
 pub use collect::merge_endpoints;
 pub use labels::Labels;
+pub(crate) use read::nearly_read;
 pub use read::{ClusterObject, Decoded, decode, is_read};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,9 @@ pub struct Cluster {
     pub namespaces: BTreeMap<Namespace, BTreeMap<Arc<str>, Arc<str>>>,
     /// Namespaces whose labels are not known, as their objects contradict each other or cannot be read.
     pub unclear_namespaces: BTreeSet<Namespace>,
+    /// Whether something was left out that may have been a Namespace, as not even its name is known: then the labels of all that are not
+    /// listed are unclear.
+    pub namespaces_incomplete: bool,
     /// Services by name.
     pub services: BTreeMap<Namespaced, Service>,
     /// Endpoints by service, of EndpointSlices or, where a service has none, of Endpoints.

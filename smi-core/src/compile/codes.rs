@@ -13,6 +13,9 @@ crate::diag::declare_codes! {
     MATCH_NAME_TWICE = "SMI0204" "match-name-twice" Error "S26",
         "two matches of a group have the same name",
         "## What it checks\nNames of matches are unique in an HTTPRouteGroup.\n\n## Why it matters\nA rule that refers to the name could mean either, so the name is unresolved. Rules and splits that take the whole group are not affected.\n\n## Example\nTwo matches called `get`.\n\n## Fix\nRename one of them.";
+    BAD_METHOD = "SMI0205" "method-not-a-token" Error "S10",
+        "a method is none that a request can have",
+        "## What it checks\nMethods are tokens of RFC 9110, or `*`.\n\n## Why it matters\nNo request has such a method, and a proxy may refuse all of a configuration that names it. The match contributes nothing.\n\n## Example\n`methods: ['GET POST']`\n\n## Fix\nWrite each method by itself: `[GET, POST]`.";
     SPLIT_ROOT_FORM = "SMI0301" "split-root-name" Error "S13",
         "the root service is not named in a form that is understood",
         "## What it checks\n`spec.service` is `name`, `name.namespace` or `name.namespace.svc[.domain]`, of the split's own namespace.\n\n## Why it matters\nWho may write in one namespace must not redirect traffic of another. The split is not accepted; the root serves as if there were none.\n\n## Example\n`service: cart.other-namespace`\n\n## Fix\nName the Service alone, and put the split beside it.";

@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::workloads::{Living, Workloads};
+use super::{CompileOptions, MeshMode};
 use crate::cluster::{
     Cluster, ContainerPort, EndpointAddress, EndpointSet, Labels, Pod as ClusterPod, PodId, PortProtocol,
     Service, ServicePort, TargetPort,
 };
 use crate::hub::names::{Namespace, Namespaced, Port, Transport};
-use crate::ir::{Endpoint, Pool, PoolKey, WorkloadId};
+use crate::ir::{Endpoint, Mode, Pool, PoolKey, WorkloadId};
 
 /// Transport of a service port; `None` for SCTP.
 pub(super) fn transport(protocol: PortProtocol) -> Option<Transport> {
@@ -83,7 +84,11 @@ const FEW: usize = 32;
 /// The endpoints of a slice, and whose each address is.
 type Owned<'p, 'c> = (&'c EndpointSet, Vec<Option<&'p Living<'c>>>);
 
-pub(super) fn pools(cluster: &Cluster, workloads: &Workloads<'_>) -> BTreeMap<PoolKey, Pool> {
+pub(super) fn pools(
+    cluster: &Cluster,
+    workloads: &Workloads<'_>,
+    options: &CompileOptions,
+) -> BTreeMap<PoolKey, Pool> {
     let index = Index::new(&workloads.pods);
     let mut out = Vec::new();
     for (name, service) in &cluster.services {
@@ -94,12 +99,16 @@ pub(super) fn pools(cluster: &Cluster, workloads: &Workloads<'_>) -> BTreeMap<Po
                 |set: &EndpointSet| set.endpoints.iter().map(|e| owner(e, &selected, workloads)).collect();
             sets.iter().map(|set| (set, owners(set))).collect()
         });
+        let closing = !workloads.shared.is_empty()
+            && options.mode.of(cluster, &name.namespace) == Mode::Permissive
+            && options.mode != MeshMode::Permissive;
         for port in &service.ports {
             let Some(transport) = transport(port.protocol) else { continue };
             let endpoints = match &sets {
-                Some(sets) => listed(sets, port),
-                None => of_pods(&selected, port),
+                Some(sets) => listed(sets, port, workloads),
+                None => of_pods(&selected, port, workloads),
             };
+            let endpoints = if closing { closed(endpoints, cluster, workloads, options) } else { endpoints };
             let pool = Pool { endpoints, templates: templates(&selected, port) };
             out.push((PoolKey { service: name.clone(), port: port.port, transport }, pool));
         }
@@ -119,18 +128,23 @@ fn target_port(port: &ServicePort, pod: &ClusterPod) -> Option<Port> {
 }
 
 /// Endpoints of EndpointSlices or Endpoints.
-fn listed(sets: &[Owned<'_, '_>], port: &ServicePort) -> Vec<Endpoint> {
+fn listed(sets: &[Owned<'_, '_>], port: &ServicePort, workloads: &Workloads<'_>) -> Vec<Endpoint> {
     let mut out: Vec<Endpoint> = Vec::new();
     for (set, owners) in sets {
         for number in set.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol) {
             out.reserve_exact(set.endpoints.len());
-            out.extend(set.endpoints.iter().zip(owners).map(|(endpoint, owner)| Endpoint {
-                address: endpoint.address,
-                port: number.port,
-                ready: endpoint.ready,
-                workload: owner.map(|living| living.workload.clone()),
-                pod: owner.map(|living| living.id.clone()),
-                locality: endpoint.locality.clone(),
+            out.extend(set.endpoints.iter().zip(owners).map(|(endpoint, owner)| {
+                let owner = owner.filter(|living| {
+                    workloads.is_behind(living, endpoint.address, number.port, port.protocol)
+                });
+                Endpoint {
+                    address: endpoint.address,
+                    port: number.port,
+                    ready: endpoint.ready,
+                    workload: owner.map(|living| living.workload.clone()),
+                    pod: owner.map(|living| living.id.clone()),
+                    locality: endpoint.locality.clone(),
+                }
             }));
         }
     }
@@ -194,26 +208,28 @@ fn owner<'p, 'c>(
     let callers = &workloads.callers;
     match callers.binary_search_by_key(&endpoint.address, |(address, _)| *address) {
         Ok(place) => callers.get(place).and_then(|(_, place)| all.get(*place)),
-        Err(_) if workloads.shared.contains(&endpoint.address) => None,
+        Err(_) if workloads.shared.contains_key(&endpoint.address) => None,
         Err(_) => named.filter(|living| living.pod.addresses.is_empty()),
     }
 }
 
 /// Endpoints of the pods that a Service selects, for input that lists pods but no endpoints.
-fn of_pods(selected: &[&Living<'_>], port: &ServicePort) -> Vec<Endpoint> {
+fn of_pods(selected: &[&Living<'_>], port: &ServicePort, workloads: &Workloads<'_>) -> Vec<Endpoint> {
     let mut by_address: BTreeMap<(IpAddr, Port), Endpoint> = BTreeMap::new();
     for living in selected {
         let pod = living.pod;
-        let (Some(port), Some(address)) = (target_port(port, pod), pod.addresses.first()) else { continue };
+        let (Some(number), Some(address)) = (target_port(port, pod), pod.addresses.first()) else { continue };
+        let owner =
+            Some(living).filter(|living| workloads.is_behind(living, *address, number, port.protocol));
         let endpoint = Endpoint {
             address: *address,
-            port,
+            port: number,
             ready: pod.ready,
-            pod: Some(living.id.clone()),
-            workload: Some(living.workload.clone()),
+            pod: owner.map(|living| living.id.clone()),
+            workload: owner.map(|living| living.workload.clone()),
             locality: pod.locality.clone(),
         };
-        match by_address.entry((*address, port)) {
+        match by_address.entry((*address, number)) {
             Entry::Vacant(place) => {
                 place.insert(endpoint);
             }
@@ -221,6 +237,41 @@ fn of_pods(selected: &[&Living<'_>], port: &ServicePort) -> Vec<Endpoint> {
         }
     }
     by_address.into_values().collect()
+}
+
+impl Workloads<'_> {
+    /// Whether a port of an address is a pod's that has this address.
+    // SPEC: S29, S30. Who is behind a port of an address that several pods share, as pods do on their node's network, only their lists of
+    // ports say: it is the one's that alone lists it. Otherwise grants for one of them would open the others. Test:
+    // s29_a_shared_address_is_opened_by_the_ports_of_its_pods.
+    fn is_behind(&self, living: &Living<'_>, address: IpAddr, number: Port, protocol: PortProtocol) -> bool {
+        let lists =
+            |pod: &ClusterPod| pod.spec.ports.iter().any(|p| p.port == number && p.protocol == protocol);
+        self.shared.get(&address).is_none_or(|places| {
+            let others =
+                places.iter().filter_map(|place| self.pods.get(*place)).filter(|o| o.id != living.id);
+            !places.is_empty() && lists(living.pod) && !others.into_iter().any(|other| lists(other.pod))
+        })
+    }
+}
+
+/// Endpoints of a service in a namespace that is not enforced, without those that may be pods of one that is.
+// SPEC: S21. Where it cannot be told whose pods are behind an address, the strictest of their modes counts. Test:
+// s21_an_address_that_may_be_of_an_enforced_namespace_is_closed.
+fn closed(
+    mut endpoints: Vec<Endpoint>,
+    cluster: &Cluster,
+    workloads: &Workloads<'_>,
+    options: &CompileOptions,
+) -> Vec<Endpoint> {
+    let enforced = |living: &Living<'_>| options.mode.of(cluster, &living.id.name.namespace) == Mode::Enforce;
+    for endpoint in endpoints.iter_mut().filter(|e| e.workload.is_none()) {
+        if let Some(places) = workloads.shared.get(&endpoint.address) {
+            let mut pods = places.iter().filter_map(|place| workloads.pods.get(*place));
+            endpoint.ready &= !places.is_empty() && !pods.any(enforced);
+        }
+    }
+    endpoints
 }
 
 fn templates(selected: &[&Living<'_>], port: &ServicePort) -> Vec<(WorkloadId, Port)> {

@@ -154,6 +154,11 @@ fn one<'h>(
             }
         }
     }
+    for (place, method) in source.methods.iter().flatten().enumerate().filter(|(_, m)| !is_token(m)) {
+        let at = field.path().field("methods").index(place);
+        let why = format!("no request has the method `{method}`");
+        refused.push(Diagnostic::new(codes::BAD_METHOD, object, at, why));
+    }
     sound &= refused.is_empty();
     refused.into_iter().for_each(|d| report.push(d));
     // SPEC: S10. Absent, empty and `*` all mean any method.
@@ -173,6 +178,12 @@ fn one<'h>(
     })
 }
 
+/// A token of RFC 9110, as names of headers and methods are.
+fn is_token(text: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(token)
+}
+
 /// The name in lower case, `:authority` as `host`; or why it cannot be matched (S7).
 fn header_name(name: &Arc<str>) -> Result<Arc<str>, &'static str> {
     let is_lower = !name.bytes().any(|b| b.is_ascii_uppercase());
@@ -183,8 +194,7 @@ fn header_name(name: &Arc<str>) -> Result<Arc<str>, &'static str> {
     if lower.starts_with(':') {
         return Err("pseudo-headers other than `:authority` are not header fields");
     }
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if lower.is_empty() || !lower.bytes().all(token) {
+    if !is_token(&lower) {
         return Err("it is not a header name");
     }
     let owned = matches!(

@@ -47,7 +47,7 @@ pub struct Compiled {
 pub fn compile(hub: &Hub, cluster: &Cluster, options: &CompileOptions) -> Compiled {
     let mut report = Report::new();
     let mut workloads = workloads::workloads(hub, cluster, options, &mut report);
-    let pools = endpoints::pools(cluster, &workloads);
+    let pools = endpoints::pools(cluster, &workloads, options);
     let groups = matches::groups(hub, &mut report);
     let grants = grants::grants(hub, options, &groups, &mut workloads, &mut report);
     let mut services = services::services(cluster, options, &mut report);

@@ -67,19 +67,18 @@ pub enum MeshMode {
 impl MeshMode {
     /// Mode of a namespace.
     // SPEC: S21. Where it cannot be known whether the label is there, access is enforced, so that a mistake in a Namespace opens nothing.
-    // Test: s21_an_unclear_namespace_is_enforced.
+    // Tests: s21_an_unclear_namespace_is_enforced, s21_what_cannot_be_read_may_be_a_namespace.
     #[must_use]
     pub fn of(&self, cluster: &Cluster, namespace: &Namespace) -> Mode {
         match self {
             Self::Enforce => Mode::Enforce,
             Self::Permissive => Mode::Permissive,
             Self::EnforceLabelled { key, value } => {
-                let labelled = cluster.namespaces.get(namespace).and_then(|l| l.get(key)) == Some(value);
-                if labelled || cluster.unclear_namespaces.contains(namespace) {
-                    Mode::Enforce
-                } else {
-                    Mode::Permissive
-                }
+                let labels = cluster.namespaces.get(namespace);
+                let labelled = labels.and_then(|l| l.get(key)) == Some(value);
+                let unclear = cluster.unclear_namespaces.contains(namespace)
+                    || (labels.is_none() && cluster.namespaces_incomplete);
+                if labelled || unclear { Mode::Enforce } else { Mode::Permissive }
             }
         }
     }

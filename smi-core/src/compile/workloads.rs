@@ -20,14 +20,17 @@ pub(super) struct Living<'c> {
     pub(super) workload: WorkloadId,
 }
 
+/// Places of pods by the address that they share.
+type Shared = BTreeMap<IpAddr, Vec<usize>>;
+
 /// The pods of a cluster, grouped.
 pub(super) struct Workloads<'c> {
     /// By id.
     pub(super) pods: Vec<Living<'c>>,
     /// By address; places in `pods`.
     pub(super) callers: Vec<(IpAddr, usize)>,
-    /// Addresses of pods of different identity, which are nobody's.
-    pub(super) shared: BTreeSet<IpAddr>,
+    /// Addresses that are nobody's: of pods of different identity, whose places in `pods` these are, or none of a pod that cannot be read.
+    pub(super) shared: Shared,
     /// By id, so that those of one account follow each other.
     pub(super) workloads: Vec<(WorkloadId, Workload)>,
     /// Places in `workloads`.
@@ -122,18 +125,24 @@ fn joined(
     runs.sort_by(|a, b| a.workload.cmp(&b.workload));
     let mut out = Vec::with_capacity(runs.len());
     for same in runs.chunk_by(|a, b| a.workload == b.workload) {
-        let [Run { workload: id, .. }, others @ ..] = same else { continue };
-        for run in others {
-            let pods = pods.get_mut(run.pods.clone()).into_iter().flatten();
-            pods.for_each(|pod| pod.workload = id.clone());
-        }
-        let probes = same.iter().filter(|_| options.allow_probes).flat_map(|run| &run.spec.probes);
-        let workload = Workload {
-            mode: options.mode.of(cluster, &id.namespace),
-            grants: Vec::new(),
-            probes: probes.filter_map(|probe| canonical(probe, options)).collect(),
+        let [Run { workload: id, .. }, ..] = same else { continue };
+        // SPEC: S32. A probe is allowed at the pods that have it; others of their account may serve something else under its path. Test:
+        // s32_a_probe_opens_the_pods_that_have_it.
+        let probes = |run: &Run<'_>| -> BTreeSet<Probe> {
+            let probes = run.spec.probes.iter().filter(|_| options.allow_probes);
+            probes.filter_map(|probe| canonical(probe, options)).collect()
         };
-        out.push((id.clone(), workload));
+        let mut by_probes: BTreeMap<BTreeSet<Probe>, Vec<&Run<'_>>> = BTreeMap::new();
+        same.iter().for_each(|run| by_probes.entry(probes(run)).or_default().push(run));
+        for (number, (probes, runs)) in (0..).zip(by_probes) {
+            let id = if number == 0 { id.clone() } else { id.with_probe_set(number) };
+            for run in runs {
+                let pods = pods.get_mut(run.pods.clone()).into_iter().flatten();
+                pods.for_each(|pod| pod.workload = id.clone());
+            }
+            let mode = options.mode.of(cluster, &id.namespace);
+            out.push((id, Workload { mode, grants: Vec::new(), probes }));
+        }
     }
     out
 }
@@ -193,25 +202,28 @@ fn callers(
     mut addresses: Vec<(IpAddr, usize)>,
     unclear: &BTreeSet<IpAddr>,
     report: &mut Report,
-) -> (Vec<(IpAddr, usize)>, BTreeSet<IpAddr>) {
+) -> (Vec<(IpAddr, usize)>, Shared) {
     // Places in `pods` are in the order of ids.
     addresses.sort_unstable();
     let living = |place: usize| pods.get(place);
     let mut out = Vec::with_capacity(addresses.len());
     // Nobody's, whether or not another pod has them too: what an endpoint says of them is not believed either.
-    let mut shared = unclear.clone();
+    let mut shared: Shared = unclear.iter().map(|a| (*a, Vec::new())).collect();
     for same in addresses.chunk_by(|a, b| a.0 == b.0) {
         let [first @ (address, place), rest @ ..] = same else { continue };
-        let workload = |place: usize| living(place).map(|p| &p.workload);
+        let same_caller = |a: usize, b: usize| match (living(a), living(b)) {
+            (Some(a), Some(b)) => a.workload.is_same_caller(&b.workload),
+            (None, _) | (_, None) => false,
+        };
         let mut ids: Vec<&PodId> = same.iter().filter_map(|(_, place)| Some(living(*place)?.id)).collect();
         ids.dedup();
         if unclear.contains(address) {
             let what = "belongs to a pod that cannot be read too";
             report_shared(*address, &ids, what, report);
-        } else if rest.iter().all(|(_, other)| workload(*other) == workload(*place)) {
+        } else if rest.iter().all(|(_, other)| same_caller(*other, *place)) {
             out.push(*first);
         } else {
-            shared.insert(*address);
+            shared.insert(*address, same.iter().map(|(_, place)| *place).collect());
             report_shared(*address, &ids, "belongs to pods of different identity", report);
         }
     }

@@ -8,8 +8,8 @@ use super::{HttpMatch, Origin};
 use crate::cluster::Probe;
 use crate::hub::names::{Name, Namespace, Namespaced, Port, SpiffeId};
 
-/// Pods of one namespace that share a service account and the IdentityBindings that select them by label. All their access is equal.
-/// Copies share it.
+/// Pods of one namespace that share a service account, the IdentityBindings that select them by label and the probes that are allowed.
+/// All their access is equal. Copies share it.
 #[derive(Clone, Hash)]
 #[expect(
     clippy::derived_hash_with_manual_eq,
@@ -26,13 +26,28 @@ pub struct WorkloadKey {
     pub account: Name,
     /// Names of the bindings of that namespace whose labels select the pods, sorted.
     pub bindings: Arc<[Name]>,
+    /// Which of the sets of probes that such pods have, from 0: a probe is allowed at the pods that have it (S32). Always 0 unless probes
+    /// are allowed.
+    pub probe_set: u32,
 }
 
 impl WorkloadId {
     /// Pods of `namespace` with this account and these bindings, which are sorted.
     #[must_use]
     pub fn new(namespace: Namespace, account: Name, bindings: Arc<[Name]>) -> Self {
-        Self(Arc::new(WorkloadKey { namespace, account, bindings }))
+        Self(Arc::new(WorkloadKey { namespace, account, bindings, probe_set: 0 }))
+    }
+
+    /// Those of them that have another set of probes.
+    #[must_use]
+    pub(crate) fn with_probe_set(&self, probe_set: u32) -> Self {
+        Self(Arc::new(WorkloadKey { probe_set, ..(**self).clone() }))
+    }
+
+    /// Whether both are the same to others whom they call.
+    pub(crate) fn is_same_caller(&self, other: &Self) -> bool {
+        let who = |id: &Self| (id.namespace.clone(), id.account.clone(), id.bindings.clone());
+        self == other || who(self) == who(other)
     }
 
     /// The service account.
@@ -76,7 +91,10 @@ impl fmt::Display for WorkloadId {
         for binding in self.bindings.iter() {
             write!(f, "+{binding}")?;
         }
-        Ok(())
+        match self.probe_set {
+            0 => Ok(()),
+            number => write!(f, "~{number}"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::{KINDS, KindInfo};
+use crate::cluster;
 use crate::diag::suggest;
 
 /// Why a kind is unknown.
@@ -16,6 +17,10 @@ pub(super) struct UnknownKind {
 
 /// Looks at a kind that is not SMI's. `None`: nothing says that it was meant to be.
 pub(super) fn unknown(api_version: &str, kind: &str) -> Option<UnknownKind> {
+    if let Some(near) = cluster::nearly_read(api_version, kind) {
+        let message = format!("`{api_version}` has no kind `{kind}`");
+        return Some(UnknownKind { field: "kind", message, help: format!("did you mean `{near}`?") });
+    }
     let (group, version) = api_version.split_once('/').unwrap_or((api_version, ""));
     let groups: BTreeSet<&str> = KINDS.iter().map(|k| k.group).collect();
     let ours = group == "smi-spec.io" || group.ends_with(".smi-spec.io");

@@ -82,15 +82,19 @@ pub fn load(inputs: &[Input], limits: &Limits) -> World {
         sources.push(input.name.clone(), text);
         broken.push(bad_bytes);
     }
+    let too_large = report.has_errors();
     let mut objects = Objects::new(report);
     for (source, bad_bytes) in sources.ids().zip(&broken) {
         read_text(source, sources.text(source), bad_bytes, limits, &mut objects, sources.name(source));
     }
-    let Objects { places, smi: objects, cluster, mut report } = objects;
-    sources.set_places(places);
+    let Objects { places, mut refused, lost, smi: objects, cluster, mut report } = objects;
+    // Of two objects of one name what is said of the one that is taken is said at its own place.
+    refused.extend(places);
+    sources.set_places(refused);
     let (hub, hub_report) = Hub::from_objects(objects.iter().cloned());
     report.append(hub_report);
-    let (cluster, cluster_report) = Cluster::from_objects(cluster);
+    let (mut cluster, cluster_report) = Cluster::from_objects(cluster);
+    cluster.namespaces_incomplete = lost || too_large;
     report.append(cluster_report);
     report.sort();
     World { hub, objects, cluster, sources, report }
@@ -131,11 +135,11 @@ fn read_text(
         if let Some(bad) = bad_bytes.get(next).filter(|bad| piece.contains(&bad.start)) {
             let message = "the document has bytes that are not UTF-8";
             let span = Span { source, start: to_u32(bad.start), end: to_u32(bad.end) };
-            objects.report.push(Diagnostic::general(codes::NOT_UTF8, message).with_span(span));
+            objects.lose(Diagnostic::general(codes::NOT_UTF8, message).with_span(span));
             continue;
         }
         match yaml::parse(content, piece.start, limits) {
-            Err(fault) => objects.report.push(fault_diagnostic(&fault, source, content, piece.start)),
+            Err(fault) => objects.lose(fault_diagnostic(&fault, source, content, piece.start)),
             Ok(documents) => {
                 let piece = (to_u32(piece.start), to_u32(piece.end));
                 for (index, root) in documents.iter().enumerate() {

@@ -17,6 +17,10 @@ use crate::hub::names::{Name, Namespace};
 /// What was read so far.
 pub(super) struct Objects {
     pub(super) places: BTreeMap<ObjectRef, Part>,
+    /// Of objects that are not taken.
+    pub(super) refused: BTreeMap<ObjectRef, Part>,
+    /// Whether something was left out of which not even the name is known.
+    pub(super) lost: bool,
     pub(super) smi: Vec<AnyObject>,
     pub(super) cluster: Vec<ClusterObject>,
     pub(super) report: Report,
@@ -33,7 +37,8 @@ struct Item<'n, 'a> {
 
 impl Objects {
     pub(super) fn new(report: Report) -> Self {
-        Self { places: BTreeMap::new(), smi: Vec::new(), cluster: Vec::new(), report }
+        let (places, refused) = (BTreeMap::new(), BTreeMap::new());
+        Self { places, refused, lost: false, smi: Vec::new(), cluster: Vec::new(), report }
     }
 
     /// Reads the objects of a document.
@@ -104,7 +109,7 @@ impl Objects {
             let mut diagnostic =
                 self.at(codes::REPEATED_KEY, (second.key_start, second.key_end), part, message);
             diagnostic.related.push(first_key(part, (first.key_start, first.key_end)));
-            self.report.push(diagnostic.with_help("is a line `---` missing between two objects?"));
+            self.lose(diagnostic.with_help("is a line `---` missing between two objects?"));
             return None;
         }
         let mut field = |name: &str, default: Option<&'n str>| match node.entry(name) {
@@ -139,6 +144,7 @@ impl Objects {
             let diagnostic = self.at(codes::UNKNOWN_KIND, place, item.part, unknown.message);
             let diagnostic = diagnostic.with_object(item.object_ref()).with_path(path);
             self.report.push(diagnostic.with_help(unknown.help));
+            self.lost |= cluster::nearly_read(item.api_version, item.kind).is_some();
         } else {
             self.cluster_object(item);
         }
@@ -159,9 +165,11 @@ impl Objects {
                 self.report
                     .diagnostics
                     .extend(notes.null.into_iter().filter_map(|p| null_field(item, &name, p)));
-                self.places.entry(name).or_insert(item.part);
                 if complete {
+                    self.places.entry(name).or_insert(item.part);
                     self.smi.push(object);
+                } else {
+                    self.refused.entry(name).or_insert(item.part);
                 }
             }
             Err(error) => self.refuse(item, codes::MALFORMED, &error),
@@ -178,8 +186,10 @@ impl Objects {
             Ok(Some(decoded)) => {
                 let name =
                     decoded.object.as_ref().map_or_else(|| item.object_ref(), ClusterObject::object_ref);
-                self.places.entry(name).or_insert(item.part);
-                if decoded.object.is_none() {
+                if decoded.object.is_some() {
+                    self.places.entry(name).or_insert(item.part);
+                } else {
+                    self.refused.entry(name).or_insert(item.part);
                     self.unclear(item);
                 }
                 self.cluster.extend(decoded.object);
@@ -196,6 +206,7 @@ impl Objects {
     fn unclear(&mut self, item: &Item<'_, '_>) {
         let name = item.object_ref();
         match (&*name.group, &*name.kind) {
+            ("", "Namespace") if name.name.as_str().is_empty() => self.lost = true,
             ("", "Namespace") => {
                 self.cluster.push(ClusterObject::UnclearNamespace(Namespace::from(name.name.as_str())));
             }
@@ -212,13 +223,17 @@ impl Objects {
     /// Reports an object that cannot be decoded.
     fn refuse(&mut self, item: &Item<'_, '_>, code: Code, error: &DeError) {
         let object = item.object_ref();
-        self.places.entry(object.clone()).or_insert(item.part);
+        self.refused.entry(object.clone()).or_insert(item.part);
         let code = if error.first_key().is_some() { codes::REPEATED_KEY } else { code };
         let mut diagnostic = Diagnostic::general(code, error.message()).with_object(object);
-        if let Some(place) = error.place() {
-            let span = Span { source: item.part.source, start: place.start, end: place.end };
-            diagnostic = diagnostic.with_path(place.path.clone()).with_span(span);
-        }
+        let (start, end) = match error.place() {
+            Some(place) => {
+                diagnostic = diagnostic.with_path(place.path.clone());
+                (place.start, place.end)
+            }
+            None => item.node.caret(None),
+        };
+        diagnostic = diagnostic.with_span(Span { source: item.part.source, start, end });
         if let Some(help) = error.advice() {
             diagnostic = diagnostic.with_help(help);
         }
@@ -232,6 +247,12 @@ impl Objects {
 
     fn push(&mut self, code: Code, place: (u32, u32), part: Part, message: impl Into<String>) {
         let diagnostic = self.at(code, place, part, message);
+        self.lose(diagnostic);
+    }
+
+    /// Reports what is left out without its name being known.
+    pub(super) fn lose(&mut self, diagnostic: Diagnostic) {
+        self.lost = true;
         self.report.push(diagnostic);
     }
 }

@@ -202,7 +202,18 @@ pub fn is_read(api_version: &str, kind: &str) -> bool {
     find(api_version, kind).is_some_and(|(_, current)| current)
 }
 
+/// The kind that [`decode`] reads, where this one differs in the case of letters only.
+pub(crate) fn nearly_read(api_version: &str, kind: &str) -> Option<&'static str> {
+    let near = KINDS.into_iter().map(Kind::as_str).find(|k| *k != kind && k.eq_ignore_ascii_case(kind))?;
+    find(api_version, near).map(|_| near)
+}
+
 /// Reads an object of a kind that is known here; `None` for all others.
+///
+/// Whoever leaves out an object that cannot be read, by an error or because [`Decoded::object`] is none although its report has errors,
+/// should put [`ClusterObject::UnclearNamespace`] or [`ClusterObject::UnclearPod`] in its place, or set
+/// [`Cluster::namespaces_incomplete`](super::Cluster::namespaces_incomplete) if its name is not known: what is not known of these could
+/// otherwise open what it should close (S21, S29). [`crate::load`] does so.
 ///
 /// # Errors
 /// Those of the deserializer: a field of the wrong type, a required field that is missing.

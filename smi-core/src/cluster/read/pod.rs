@@ -7,7 +7,7 @@ use super::{At, ClusterObject, Reading};
 use crate::cluster::wire::{self, IntOrString};
 use crate::cluster::{Addresses, ContainerPort, Locality, Pod, PodId, PodSpec, Probe, TemplateKind, codes};
 use crate::diag::FieldPath;
-use crate::hub::names::Name;
+use crate::hub::names::{Name, is_dns_subdomain};
 
 impl Reading {
     pub(super) fn pod(&mut self, wire: wire::Pod) -> Option<ClusterObject> {
@@ -75,6 +75,10 @@ impl Reading {
 fn pod_spec(at: &mut At<'_>, labels: wire::Labels, spec: wire::PodSpec, path: &FieldPath) -> PodSpec {
     let account = spec.service_account_name.or(spec.service_account).filter(|a| !a.is_empty());
     let account_defaulted = account.is_none();
+    if let Some(account) = account.as_ref().filter(|account| !is_dns_subdomain(account)) {
+        let message = format!("`{account}` is not a valid name of a service account");
+        at.fault(codes::NAME, path.clone().field("serviceAccountName"), message, None);
+    }
     let mut ports = Vec::new();
     let mut probes = Vec::new();
     // Init containers that run on beside the others (sidecars) have ports too; the rest end before the pod serves.

@@ -1,5 +1,7 @@
 //! Readings of the rules that no case under `tests/cases` pins.
 
+mod ownership;
+
 use super::{CompileOptions, compile};
 use crate::load::{Input, Limits, load};
 
@@ -342,4 +344,38 @@ status: {phase: Running, podIP: 10.0.0.1}
     let probes = compiled(text, &options).ir.workloads.into_values().flat_map(|w| w.probes);
     let paths: Vec<_> = probes.filter_map(|p| p.path).collect();
     assert_eq!(paths.iter().map(|p| &**p).collect::<Vec<_>>(), ["/healthz", "/ready"]);
+}
+
+#[test]
+fn s10_a_method_that_no_request_can_have_leaves_the_match_out() {
+    let found = |methods: &str| {
+        let text = format!(
+            "apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: {{name: g, namespace: a}}
+spec: {{matches: [{{name: m, methods: {methods}}}]}}
+---
+apiVersion: access.smi-spec.io/v1alpha3
+kind: TrafficTarget
+metadata: {{name: t, namespace: a}}
+spec:
+  destination: {{kind: ServiceAccount, name: a, namespace: a}}
+  sources: [{{kind: ServiceAccount, name: b, namespace: a}}]
+  rules: [{{kind: HTTPRouteGroup, name: g}}]
+"
+        );
+        let compiled = compiled(&text, &CompileOptions::default());
+        let granted =
+            compiled.ir.grants.values().filter_map(|g| g.http.as_ref()).map(|h| match &h.condition {
+                crate::ir::HttpCondition::AnyOf(matches) => matches.len(),
+                crate::ir::HttpCondition::Any => 99,
+            });
+        let told = compiled.report.iter().map(|d| format!("{} {}", d.code.id, d.path)).collect::<Vec<_>>();
+        (granted.sum::<usize>(), told)
+    };
+    assert_eq!(found("[GET, M-SEARCH]"), (1, vec![]));
+    for bad in ["'é'", "'GET POST'", "''", "\"G\\nT\"", "'GET,'"] {
+        let told = vec!["SMI0205 spec.matches[0].methods[1]".to_owned()];
+        assert_eq!(found(&format!("[GET, {bad}]")), (0, told), "{bad}");
+    }
 }

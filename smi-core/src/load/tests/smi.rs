@@ -1,7 +1,8 @@
 //! SMI objects: fields, versions, and what one of them does to the others (nothing).
 
 use super::{findings, read};
-use crate::diag::Severity;
+use crate::diag::{FieldPath, Severity};
+use crate::load::{Input, Limits, load};
 
 /// A split whose backends are this text.
 fn split(backends: &str) -> String {
@@ -161,4 +162,28 @@ fn fields_without_a_value_are_told() {
     );
     assert_eq!(world.report.diagnostics[0].path.to_string(), "spec.matches[0].pathRegex");
     assert_eq!(world.hub.route_groups.len(), 1);
+}
+
+/// What is said of an object is said where it stands, also when another of its name was refused before it.
+#[test]
+fn a_refused_object_does_not_take_the_place_of_a_sound_one() {
+    let target = |name: &str| {
+        format!(
+            "apiVersion: access.smi-spec.io/v1alpha3
+kind: TrafficTarget
+metadata: {{name: t, namespace: shop}}
+spec: {{rules: [{{kind: TCPRoute, name: {name}}}]}}
+"
+        )
+    };
+    let [broken, sound] = [Input::new("broken.yaml", target("5")), Input::new("sound.yaml", target("nope"))];
+    for inputs in [[broken.clone(), sound.clone()], [sound, broken]] {
+        let world = load(&inputs, &Limits::default());
+        let object = world.objects.first().unwrap().object_ref();
+        let path = FieldPath::root().fields(&["spec", "rules"]);
+        let place = world.sources.locate(&object, &path).unwrap();
+        assert_eq!(world.sources.name(place.source), "sound.yaml");
+        let refused = world.report.iter().find(|d| d.severity == Severity::Error).unwrap();
+        assert_eq!(world.sources.name(refused.span.unwrap().source), "broken.yaml");
+    }
 }
