@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::address::CidrRange;
-use super::matcher::{HeaderMatcher, PathMatcher, StringMatcher};
-use super::types::{is_default, proto_enum};
+use super::matcher::{HeaderMatcher, PathMatcher};
+use super::tls::SubjectAltNameMatcher;
+use super::types::{TypedExtension, is_default, proto_enum};
 
 /// The filter's own configuration: present and empty rules deny everything that a more specific place does not allow.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
@@ -89,7 +90,7 @@ pub struct PermissionSet {
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
 pub struct Principal {
-    #[prost(oneof = "PrincipalKind", tags = "1, 2, 3, 4, 10")]
+    #[prost(oneof = "PrincipalKind", tags = "1, 2, 3, 10, 14")]
     #[serde(flatten)]
     pub kind: Option<PrincipalKind>,
 }
@@ -104,10 +105,10 @@ pub enum PrincipalKind {
     OrIds(PrincipalSet),
     #[prost(bool, tag = "3")]
     Any(bool),
-    #[prost(message, tag = "4")]
-    Authenticated(Authenticated),
     #[prost(message, tag = "10")]
     DirectRemoteIp(CidrRange),
+    #[prost(message, tag = "14")]
+    Custom(TypedExtension),
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
@@ -116,11 +117,12 @@ pub struct PrincipalSet {
     pub ids: Vec<Principal>,
 }
 
-/// The certificate's URI.
+/// Configuration of `envoy.rbac.principals.mtls_authenticated`: a name of the peer's certificate, of one kind only. The filter's own
+/// `authenticated` takes a DNS name or the subject where there is no URI that fits.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]
-pub struct Authenticated {
-    #[prost(message, optional, tag = "2")]
-    pub principal_name: Option<StringMatcher>,
+pub struct MtlsAuthenticated {
+    #[prost(message, optional, tag = "1")]
+    pub san_matcher: Option<SubjectAltNameMatcher>,
 }
 
 impl From<PermissionRule> for Permission {

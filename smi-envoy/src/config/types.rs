@@ -108,6 +108,7 @@ packed! {
     super::rbac::HttpRbac = "envoy.extensions.filters.http.rbac.v3.RBAC",
     super::rbac::NetworkRbac = "envoy.extensions.filters.network.rbac.v3.RBAC",
     super::rbac::RbacPerRoute = "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+    super::rbac::MtlsAuthenticated = "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config",
     super::listener::HttpConnectionManager =
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
     super::listener::TcpProxy = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",

@@ -6,14 +6,13 @@ use std::net::IpAddr;
 use smi_core::hub::names::{Namespaced, Port, SpiffeId, Transport};
 use smi_core::ir::{Grant, HttpCondition, Ir, Mode, Pod, Principal, Workload, WorkloadId};
 
-use super::condition;
-use crate::config::Any;
+use super::{condition, tls};
 use crate::config::address::CidrRange;
-use crate::config::matcher::{StringMatcher, StringPattern};
 use crate::config::rbac::{
-    self, Authenticated, HttpRbac, Permission, PermissionRule, Policy, PrincipalKind, PrincipalSet, Rbac,
+    self, HttpRbac, MtlsAuthenticated, Permission, PermissionRule, Policy, PrincipalKind, PrincipalSet, Rbac,
     RbacPerRoute,
 };
+use crate::config::{Any, TypedExtension};
 
 /// How callers are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,8 +260,12 @@ pub(super) fn probes(workload: &Workload, port: Port) -> Any {
 }
 
 fn certificate(id: &SpiffeId) -> rbac::Principal {
-    let name = StringMatcher { pattern: Some(StringPattern::Exact(id.to_string())) };
-    PrincipalKind::Authenticated(Authenticated { principal_name: Some(name) }).into()
+    let name = MtlsAuthenticated { san_matcher: Some(tls::exactly(id)) };
+    PrincipalKind::Custom(TypedExtension {
+        name: "envoy.rbac.principals.mtls_authenticated".to_owned(),
+        typed_config: Some(Any::pack(&name)),
+    })
+    .into()
 }
 
 /// Rules that allow everything.

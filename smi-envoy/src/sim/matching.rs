@@ -1,11 +1,12 @@
 //! Routes and policies that match a request.
 
-use super::contains;
 use super::http::View;
+use super::{contains, tls};
+use crate::config::Any;
 use crate::config::listener::HttpConnectionManager;
 use crate::config::matcher::{HeaderMatch, HeaderMatcher, PathRule, PerFilter, StringMatcher, StringPattern};
 use crate::config::rbac::{
-    HttpRbac, Permission, PermissionRule, Principal, PrincipalKind, Rbac, RbacPerRoute,
+    HttpRbac, MtlsAuthenticated, Permission, PermissionRule, Principal, PrincipalKind, Rbac, RbacPerRoute,
 };
 use crate::config::route::{PathSpecifier, Route, VirtualHost};
 use crate::render::RBAC;
@@ -42,13 +43,12 @@ fn is(principal: &Principal, view: &View<'_>) -> bool {
         Some(PrincipalKind::AndIds(set)) => set.ids.iter().all(|p| is(p, view)),
         Some(PrincipalKind::OrIds(set)) => set.ids.iter().any(|p| is(p, view)),
         Some(PrincipalKind::Any(any)) => *any,
-        Some(PrincipalKind::Authenticated(named)) => match (&named.principal_name, view.identity) {
-            (Some(name), Some(identity)) => string_matches(name, identity),
-            // Without a name, any certificate is one.
-            (None, identity) => identity.is_some(),
-            (Some(_), None) => false,
-        },
         Some(PrincipalKind::DirectRemoteIp(range)) => contains(range, view.client),
+        Some(PrincipalKind::Custom(extension)) => {
+            let named = extension.typed_config.as_ref().and_then(Any::unpack::<MtlsAuthenticated>);
+            let name = named.and_then(|named| named.san_matcher);
+            name.zip(view.identity).is_some_and(|(name, identity)| tls::is_named(&name, identity))
+        }
         None => false,
     }
 }

@@ -58,12 +58,14 @@ impl Accepted {
     pub(super) fn holds(&self, certificate: &Certificate) -> bool {
         // Without anything to trust, Envoy does not verify.
         let trusted = self.trust.is_none() || self.trust == certificate.authority;
-        let named = |name: &SubjectAltNameMatcher| {
-            name.san_type == i32::from(SanType::Uri)
-                && name.matcher.as_ref().is_some_and(|m| string_matches(m, &certificate.identity))
-        };
+        let named = |name: &SubjectAltNameMatcher| is_named(name, &certificate.identity);
         trusted && (self.names.is_empty() || self.names.iter().any(named))
     }
+}
+
+/// Whether the name is of a certificate with this URI and no other names.
+pub(super) fn is_named(name: &SubjectAltNameMatcher, uri: &str) -> bool {
+    name.san_type == i32::from(SanType::Uri) && name.matcher.as_ref().is_some_and(|m| string_matches(m, uri))
 }
 
 /// What a sidecar says as a client, and whom it expects.

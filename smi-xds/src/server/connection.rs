@@ -96,7 +96,11 @@ async fn connection(
     let patience = shared.options.hello_timeout;
     let stream = tokio::time::timeout(patience, TlsAcceptor::from((tls.config)()).accept(socket)).await??;
     let peer = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-        Some(certificate) => Peer::Certified(uri_names(certificate).map_err(std::io::Error::other)?.into()),
+        // A SPIFFE certificate has exactly one URI; one with several speaks for nobody.
+        Some(certificate) => {
+            let names = uri_names(certificate).map_err(std::io::Error::other)?;
+            Peer::Certified(if names.len() == 1 { names.into() } else { Vec::new().into() })
+        }
         None => Peer::Anonymous,
     };
     http(shared, stream, peer, stop).await
