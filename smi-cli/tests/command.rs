@@ -265,6 +265,7 @@ fn standard_input_comes_out_mended() {
     assert_eq!(stderr(&output), "no findings\n1 finding mended\n");
     // What cannot be mended comes out as it was.
     let bad = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad.yaml")).unwrap();
+    let bad = bad.replace("name: apo", "name: api");
     let output = piped(&["check", "--fix", "-", "--output", "short"], &bad);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("/items(/.*)?$") && stdout(&output).contains("service: web: v1"));
@@ -338,6 +339,44 @@ fn nothing_panics_when_it_cannot_be_printed() {
         let output = command.stdout(writer).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+/// Objects of Kubernetes stand where they stood, in their own words; items of lists become documents.
+#[test]
+fn converting_loses_no_object_of_somebody_else() {
+    let service =
+        "apiVersion: v1 # the shop\nkind: Service\nmetadata: {name: cart}\nspec: {ports: [{port: 80}]}\n";
+    let split = "apiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\nmetadata: {name: s}\nspec: {service: cart, backends: [{service: cart, weight: 1}]}\n";
+    let refused = split.replace("name: s}", "name: r}").replace("weight: 1", "weight: x");
+    let job = "---\n# By hand.\napiVersion: batch/v1\nkind: Job\nmetadata: {name: 1e3}\n";
+    let list = "\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web}
+- apiVersion: split.smi-spec.io/v1alpha4
+  kind: TrafficSplit
+  metadata: {name: t}
+  spec: {service: cart, backends: [{service: cart, weight: 2}]}
+";
+    let converted = |name: &str, weight: u8| {
+        format!(
+            "---\napiVersion: split.smi-spec.io/v1alpha2\nkind: TrafficSplit\nmetadata:\n  name: {name}\nspec:\n  service: cart\n  backends:\n  - service: cart\n    weight: {weight}\n"
+        )
+    };
+    let to = ["convert", "--to", "split.smi-spec.io/v1alpha2", "-"];
+    let output = piped(&to, &format!("{service}---\n{refused}---\n{split}{job}---\n{list}"));
+    assert!(stderr(&output).contains("weight"), "{}", stderr(&output));
+    let deployment = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n";
+    let wanted = format!("---\n{service}{}{job}{deployment}{}", converted("s", 1), converted("t", 2));
+    assert_eq!(stdout(&output), wanted);
+    // Read again it is the same, and a list of other kinds stays a list.
+    let others =
+        "---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n";
+    let output = piped(&to, &format!("{wanted}{others}"));
+    assert_eq!(stdout(&output), format!("{wanted}{others}"));
 }
 
 /// What a manifest says is shown, and steers no terminal. Programs get it as it is.

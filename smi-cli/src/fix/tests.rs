@@ -120,6 +120,43 @@ fn a_condition_of_a_split_is_left_alone() {
     assert!(got.contains("pathRegex: /metrics ") && codes.contains(&"SMI0251"));
 }
 
+/// What nothing here uses may be a condition of a split elsewhere, and so may a group of the same name where namespaces are not written.
+#[test]
+fn a_group_that_may_be_a_condition_elsewhere_is_left_alone() {
+    let lone = "\
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: {name: api, namespace: shop}
+spec: {matches: [{name: a, pathRegex: /api}]}
+";
+    let (got, count, codes) = fixed(lone);
+    assert_eq!((got.as_str(), count), (lone, 0));
+    assert!(codes.contains(&"SMI0251"));
+    let split = "  service: cart\n  matches: [{kind: HTTPRouteGroup, name: api}]\n";
+    let unknown = WORLD
+        .replace("metadata: {name: s, namespace: shop}", "metadata: {name: s}")
+        .replace("  service: cart\n", split);
+    let (got, _, codes) = fixed(&unknown);
+    assert!(got.contains("pathRegex: /metrics ") && codes.contains(&"SMI0251"));
+}
+
+/// Who applies such an object decides in which namespace it is: `kubectl apply -n shop` gives the source that namespace too.
+#[test]
+fn an_unwritten_namespace_is_not_written_into_sources() {
+    let text = WORLD.replace("metadata: {name: t, namespace: shop}", "metadata: {name: t}");
+    let (got, _, codes) = fixed(&text);
+    assert!(!got.contains("default"), "{got}");
+    assert!(codes.contains(&"SMI0451"));
+}
+
+/// Whether each of the alternatives was meant to be open is for their author to say.
+#[test]
+fn alternatives_are_left_to_their_author() {
+    let text = WORLD.replace("pathRegex: /metrics ", "pathRegex: /metrics|/health$ ");
+    let (got, _, codes) = fixed(&text);
+    assert!(got.contains("pathRegex: /metrics|/health$ ") && codes.contains(&"SMI0251"));
+}
+
 #[test]
 fn changes_that_would_widen_are_left_to_their_author() {
     let text = WORLD.replace("[GET]", "[get]");
@@ -243,7 +280,7 @@ items:
     sources:
     - kind: ServiceAccount
       name: web
-    rules: [{kind: TCPRoute, name: tcp, matches: [x,
+    rules: [{kind: HTTPRouteGroup, name: g}, {kind: TCPRoute, name: tcp, matches: [x,
        z]}]
 - apiVersion: specs.smi-spec.io/v1alpha2
   kind: HTTPRouteGroup

@@ -31,6 +31,8 @@ use names::Namespaced;
 pub struct Meta {
     /// Namespace and name; objects without a namespace get `default` when they are read, as `kubectl apply` does.
     pub name: Namespaced,
+    /// Whether the object names its namespace. Otherwise whoever applies it decides, and `default` is a guess.
+    pub namespaced: bool,
     /// `metadata.labels`.
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// `metadata.annotations`.

@@ -29,8 +29,10 @@ pub struct Context<'a> {
     pub(super) accounts: HashSet<Named<'a>>,
     /// Routes that a TrafficTarget or a TrafficSplit names, by kind.
     pub(super) used_routes: HashSet<(&'a str, Named<'a>)>,
-    /// HTTPRouteGroups that are a condition of a split.
-    pub(super) split_groups: HashSet<Named<'a>>,
+    /// Names of HTTPRouteGroups that are a condition of a split in any namespace: of objects that do not name theirs it is not known.
+    pub(super) split_groups: HashSet<&'a str>,
+    /// Routes that a rule of a TrafficTarget names, by kind.
+    pub(super) target_routes: HashSet<(&'a str, Named<'a>)>,
     /// Root services, each with the first of its splits.
     pub(super) roots: HashMap<Named<'a>, &'a TrafficSplit>,
 }
@@ -44,17 +46,17 @@ impl<'a> Context<'a> {
         for (name, target) in &hub.targets {
             used_routes.extend(target.rules.iter().map(|rule| (&*rule.kind, beside(name, &rule.name))));
         }
+        let target_routes = used_routes.clone();
         let mut split_groups = HashSet::new();
         let mut roots = HashMap::with_capacity(hub.splits.len());
         for (name, split) in &hub.splits {
             for reference in split.matches.iter().flatten() {
-                let group = beside(name, &reference.name);
-                used_routes.insert((&*reference.kind, group));
-                split_groups.insert(group);
+                used_routes.insert((&*reference.kind, beside(name, &reference.name)));
+                split_groups.insert(&*reference.name);
             }
             roots.entry(beside(name, root(split))).or_insert(split);
         }
-        Self { hub, cluster, ir, options, opening, accounts, used_routes, split_groups, roots }
+        Self { hub, cluster, ir, options, opening, accounts, used_routes, split_groups, target_routes, roots }
     }
 
     /// Service accounts that pods of a namespace have, by name.

@@ -69,6 +69,7 @@ pub(crate) fn at_most(less: &Ir, more: &Ir, drafts: &[Draft]) -> Result<(), Test
 pub(crate) fn meta(namespace: &str, name: &str) -> Meta {
     Meta {
         name: Namespaced::new(namespace, name),
+        namespaced: true,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         created: None,

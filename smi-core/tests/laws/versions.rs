@@ -188,6 +188,31 @@ proptest! {
         prop_assert!(spoilt.report.has_errors());
     }
 
+    /// A split that cannot be said is as none: it takes no other's place (S18).
+    #[test]
+    fn s02_a_narrowed_split_leaves_the_others_alone(
+        objects in hub::objects(),
+        cluster in cluster::cluster(),
+        version in proptest::sample::select(&["v1alpha1", "v1alpha2"][..]),
+    ) {
+        let mut options = ConvertOptions::default();
+        options.annotate = false;
+        options.on_widening = OnWidening::Narrow;
+        let conditional = |object: &AnyObject| {
+            matches!(HubObject::read(object), Ok(Some(HubObject::Split(s))) if s.matches.as_ref().is_some_and(|m| !m.is_empty()))
+        };
+        let narrowed = objects.iter().map(|object| match conditional(object) {
+            true => convert(object, version, &options).unwrap().object,
+            false => object.clone(),
+        });
+        let (narrowed, _) = Hub::from_objects(narrowed.collect::<Vec<_>>());
+        let (without, _) = Hub::from_objects(objects.iter().filter(|o| !conditional(o)).cloned());
+        // A name that stands twice with different content is nobody's.
+        let same_names = |a: &Hub, b: &Hub| b.splits.keys().all(|name| a.splits.contains_key(name));
+        prop_assume!(same_names(&narrowed, &without));
+        prop_assert_eq!(ir(&narrowed, &cluster).services, ir(&without, &cluster).services);
+    }
+
     /// What is written narrower never allows more, to readers who do not know the annotation.
     #[test]
     fn s02_a_narrowed_world_never_allows_more(

@@ -112,9 +112,12 @@ impl Hub {
 // SPEC: S35. Of objects that contradict each other none is used; any choice would depend on order. Test: conflicting_objects_are_all_left_out.
 fn one_of(mut same: Vec<HubObject>, report: &mut Report) -> Option<HubObject> {
     same.sort_by_key(|object| object.meta().version);
-    let newest = same.pop()?;
+    let mut newest = same.pop()?;
+    let namespaced = newest.meta().namespaced && same.iter().all(|object| object.meta().namespaced);
+    newest.meta_mut().namespaced = namespaced;
     let differs = same.into_iter().any(|mut object| {
         object.meta_mut().version = newest.meta().version;
+        object.meta_mut().namespaced = namespaced;
         object != newest
     });
     let at = newest.object_ref();

@@ -122,7 +122,9 @@ fn spec_of<S: Clone + Default>(spec: &Option<S>) -> Cow<'_, S> {
 fn meta(object: &AnyObject) -> Result<Meta, Box<Diagnostic>> {
     let info = object.info();
     let ObjectMeta { name, namespace, labels, annotations, creation_timestamp, .. } = object.metadata();
-    let namespace = namespace.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| "default".into());
+    let written = namespace.clone().filter(|n| !n.is_empty());
+    let namespaced = written.is_some();
+    let namespace = written.unwrap_or_else(|| "default".into());
     // Metrics are answers, not objects that are stored, and need no name.
     if info.group != "metrics.smi-spec.io" {
         for (field, ok, text) in
@@ -145,6 +147,7 @@ fn meta(object: &AnyObject) -> Result<Meta, Box<Diagnostic>> {
     }
     Ok(Meta {
         name: Namespaced { namespace: Namespace::new(namespace), name: Name::new(name.clone()) },
+        namespaced,
         labels: labels.clone(),
         annotations: annotations.clone(),
         created: creation_timestamp.clone(),

@@ -59,7 +59,7 @@ fn s2_widening_is_refused_or_narrowed_without_the_annotation() {
             let spec = t.spec.as_ref().unwrap();
             assert_eq!((spec.rules.len(), spec.sources.len()), (0, 0));
         } else if let AnyObject::TrafficSplitV1alpha2(s) = &narrowed.object {
-            assert_eq!(&*s.spec.as_ref().unwrap().backends[0].service, "root");
+            assert_eq!(&*s.spec.as_ref().unwrap().service, "nobody~");
         } else {
             panic!("{:?}", narrowed.object);
         }

@@ -8,7 +8,7 @@ use crate::diag::FieldPath;
 use crate::hub::names::Transport;
 use crate::hub::{PortRoute, RouteGroup, Rule, Subject, TrafficSplit, TrafficTarget};
 
-/// No service account can be called so.
+/// No service account and no Service can be called so.
 const NOBODY: &str = "nobody~";
 
 /// No path is matched by this, in any engine.
@@ -313,7 +313,8 @@ fn write_split(
     losses: &mut Vec<Loss>,
 ) -> AnyObject {
     let conditional = split.matches.as_ref().is_some_and(|m| !m.is_empty());
-    let mut backends: Vec<(Arc<str>, i64)> =
+    let mut service = split.service.clone();
+    let backends: Vec<(Arc<str>, i64)> =
         split.backends.iter().map(|b| (b.service.clone(), b.weight)).collect();
     if conditional && matches!(version, "v1alpha1" | "v1alpha2") {
         losses.push(Loss {
@@ -322,8 +323,9 @@ fn write_split(
             message: format!("{version} has no `matches`, so the split would hold for every request"),
         });
         if narrow {
-            // All traffic stays at the root, which is what the root does without a split.
-            backends = vec![(split.service.clone(), 1)];
+            // SPEC: S14, S18. A split of this root, whatever its backends, could take the place of its unconditional one. One of a root
+            // that cannot exist is accepted by nobody. Test: s02_a_narrowed_split_leaves_the_others_alone.
+            service = NOBODY.into();
         }
     }
     if let AnyObject::TrafficSplitV1alpha1(wire) = source {
@@ -336,7 +338,6 @@ fn write_split(
             });
         }
     }
-    let service = split.service.clone();
     let whole = |backends: Vec<(Arc<str>, i64)>| {
         backends.into_iter().map(|(service, weight)| split::v1alpha2::Backend { service, weight }).collect()
     };

@@ -7,10 +7,12 @@
 //! Source: the three engines' documentation, and their answers to the same patterns.
 //!
 //! - `portable`: what all three read alike · `bytes`: and of bytes as of characters · `lower`: exact texts and prefixes
+//! - `sibling`: what an open end admits
 
 mod bytes;
 mod lower;
 mod portable;
+mod sibling;
 #[cfg(test)]
 mod tests;
 
@@ -126,17 +128,6 @@ impl Pattern {
                 regex.as_ref().is_some_and(|r| r.is_match(value))
             }
         }
-    }
-
-    /// Whether the pattern also matches longer names that only start like one it matches: `/metrics` admits `/metrics-admin` (S6).
-    /// Gives one such pair.
-    #[must_use]
-    pub fn admits_longer_sibling(&self) -> Option<(String, String)> {
-        let (Anchor::Start, Lowered::Prefix(prefix)) = (self.anchor, &self.lowered) else { return None };
-        // A prefix that ends a segment, or that the user spelt as a prefix, says what it does.
-        let spelt = self.text.ends_with(".*") || self.text.ends_with(".*)") || self.text.ends_with(".+");
-        let open = prefix.bytes().last().is_some_and(|b| b.is_ascii_alphanumeric());
-        (open && !spelt).then(|| (prefix.to_string(), format!("{prefix}-admin")))
     }
 
     /// Whether everything that `other` matches is matched by this one. Sound, not complete: `false` means unknown.

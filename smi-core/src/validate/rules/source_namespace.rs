@@ -21,8 +21,8 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
                 let fix = Fix {
                     title: format!("write `namespace: {}`", name.namespace),
                     edits: vec![Edit { path: path.clone().field("namespace"), value: Some(value) }],
-                    // It says what is meant already.
-                    safe: true,
+                    // It says what is meant already, unless whoever applies the object chooses its namespace.
+                    safe: target.meta.namespaced,
                 };
                 report.push(
                     Diagnostic::new(CODE, &target.object_ref(), path, message)
