@@ -107,7 +107,8 @@ fn suffix_value(suffix: &str) -> Option<(i32, u32)> {
         "Ei" => (0, 6),
         other => {
             let exponent = other.strip_prefix(['e', 'E'])?;
-            let power: i32 = exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?;
+            // It takes one sign.
+            let power: i32 = exponent.parse().ok()?;
             ((-1000..=1000).contains(&power).then_some(power)?, 0)
         }
     })
@@ -198,6 +199,10 @@ mod tests {
         assert_eq!(value("1k"), Some((1, 3)));
         assert_eq!(value("1Ki"), Some((1024, 0)));
         assert_eq!(value("2e-3"), Some((2, -3)));
+        assert_eq!(value("2e+3"), Some((2, 3)));
+        for bad in ["1e++3", "1e+-3", "1e--3", "1e-+3", "1e", "1e+"] {
+            assert_eq!(value(bad), None, "{bad}");
+        }
         assert_eq!(value("-1"), Some((-1, 0)));
         assert_eq!(value("0m"), Some((0, 0)));
         assert_eq!(value("abc"), None);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::protocol::{Annotated, TrafficType};
 use super::{CompileOptions, breaker, codes};
-use crate::cluster::Service;
+use crate::cluster::{Service, ServiceKind};
 use crate::diag::suggest::closest;
 use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Name, Namespaced};
@@ -211,7 +211,17 @@ impl Reader<'_> {
             let name = Namespaced { namespace: own.namespace.clone(), name: Name::from(v) };
             services.contains_key(&name).then_some(name)
         };
-        let service = self.read("mirror-service", "a Service of this namespace", exists);
+        let outside = self.found.get("mirror-service").is_some_and(|(_, v)| exists(v).is_some());
+        // An alias for a name outside has no pods that could get copies.
+        let expected = if outside {
+            "a Service with pods, but an ExternalName, which is not mirrored to"
+        } else {
+            "a Service of this namespace"
+        };
+        let service = self.read("mirror-service", expected, |v| {
+            let kind = |name: &Namespaced| services.get(name).map(|service| &service.kind);
+            exists(v).filter(|name| !matches!(kind(name), Some(ServiceKind::ExternalName(_))))
+        });
         let percent = self.read("mirror-percent", "a whole number from 1 to 100", |v| {
             v.parse::<u8>().ok().filter(|p| (1..=100).contains(p))
         });
@@ -247,7 +257,11 @@ fn milliseconds(text: &str) -> Option<u32> {
             _ => return None,
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let mut value = whole.parse::<u64>().ok()?.checked_mul(micros)?;
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+        let mut value = whole.checked_mul(micros)?;
         let mut scale = micros;
         for digit in fraction.chars() {
             scale /= 10;
@@ -268,7 +282,9 @@ mod tests {
         assert_eq!(milliseconds("1.5s"), Some(1500));
         assert_eq!(milliseconds("1m30s"), Some(90_000));
         assert_eq!(milliseconds("300ms"), Some(300));
-        for bad in ["", "5", "s", "1d", "0s", "-1s", "1e9h", "1.2.3s"] {
+        assert_eq!(milliseconds(".5s"), Some(500));
+        assert_eq!(milliseconds("1m.5s"), Some(60_500));
+        for bad in ["", ".s", ".", "+s", "5", "s", "1d", "0s", "-1s", "1e9h", "1.2.3s"] {
             assert_eq!(milliseconds(bad), None, "{bad}");
         }
     }

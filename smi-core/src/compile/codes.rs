@@ -40,6 +40,9 @@ crate::diag::declare_codes! {
     BAD_TIME = "SMI0308" "split-time" Warning "S18",
         "the time of a split's creation cannot be read",
         "## What it checks\n`metadata.creationTimestamp` of a TrafficSplit is a time of RFC 3339.\n\n## Why it matters\nOf several splits of one root the oldest wins. A split whose time cannot be read counts as the newest.\n\n## Example\n`creationTimestamp: yesterday`\n\n## Fix\nRemove the field, which the API server sets, or write `2024-01-01T00:00:00Z`.";
+    SPLIT_ROOT_PORTS = "SMI0309" "split-root-without-ports" Warning "S17",
+        "the root service has no port that the split could hold for",
+        "## What it checks\nThe root service of a split has a port, and one that speaks HTTP if the split has `matches`.\n\n## Why it matters\nTraffic is split port by port, and only HTTP requests meet conditions, so the split has no effect.\n\n## Example\nA headless Service without `ports` as the root.\n\n## Fix\nGive the Service its ports, and HTTP ports a name such as `http`.";
     TARGET_DESTINATION = "SMI0401" "target-destination" Error "S23",
         "the destination of a TrafficTarget cannot be used",
         "## What it checks\nThe destination is a ServiceAccount or IdentityBinding of the TrafficTarget's own namespace.\n\n## Why it matters\nWho may write in one namespace must not open another one. The TrafficTarget is inert: it allows nothing.\n\n## Example\n`destination: {kind: ServiceAccount, name: api, namespace: other}`\n\n## Fix\nPut the TrafficTarget into the namespace of the pods that are called.";
@@ -73,6 +76,9 @@ crate::diag::declare_codes! {
     SUBJECT_MISSING = "SMI0411" "binding-missing" Error "S28",
         "a subject names an IdentityBinding that does not exist",
         "## What it checks\nIdentityBindings that TrafficTargets name exist.\n\n## Why it matters\nAs a source it is nobody; as a destination it makes the TrafficTarget inert.\n\n## Example\n`sources: [{kind: IdentityBinding, name: scrapers}]`\n\n## Fix\nCreate the binding or correct the name.";
+    DESTINATION_PORT_UNMET = "SMI0412" "destination-port-unmet" Error "S24",
+        "no route of a TrafficTarget has the port of its destination",
+        "## What it checks\n`destination.port` (v1alpha1, v1alpha2) is among the ports of the TrafficTarget's TCPRoutes, and of its UDPRoutes.\n\n## Why it matters\nOnly ports that both name are granted, so these rules allow nothing.\n\n## Example\n`destination: {port: 80}` with a TCPRoute of `ports: [8080]`.\n\n## Fix\nWrite the port at which the pods listen in both.";
     BAD_ANNOTATION = "SMI0521" "annotation-value" Error "S34",
         "an annotation of a Service has a value that is not understood",
         "## What it checks\nAnnotations with the prefixes of this project and of Traefik Mesh have values of their type.\n\n## Why it matters\nThe setting is left out; the Service is served as if the annotation were absent.\n\n## Example\n`mesh.traefik.io/retry-attempts: many`\n\n## Fix\nWrite a value as the message says.";

@@ -51,7 +51,7 @@ pub fn compile(hub: &Hub, cluster: &Cluster, options: &CompileOptions) -> Compil
     let groups = matches::groups(hub, &mut report);
     let grants = grants::grants(hub, options, &groups, &mut workloads, &mut report);
     let mut services = services::services(cluster, options, &mut report);
-    outbound::routes(hub, &groups, &pools, options, &mut services, &mut report);
+    outbound::routes((hub, cluster), &groups, &pools, options, &mut services, &mut report);
     let listeners = listeners::listeners(&services, options, &mut report);
     report.sort();
     let (pods, callers, workloads) = workloads.into_parts();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::matches::Group;
 use super::{CompileOptions, DeadBackends, codes};
+use crate::cluster::{Cluster, ServiceKind};
 use crate::diag::suggest::closest;
 use crate::diag::{Code, Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Name, Namespaced, of_namespace};
@@ -37,7 +38,7 @@ struct Backend<'s> {
 const BACKENDS: &[&str] = &["spec", "backends"];
 
 pub(super) fn routes(
-    hub: &Hub,
+    (hub, cluster): (&Hub, &Cluster),
     groups: &BTreeMap<Namespaced, Group>,
     pools: &BTreeMap<PoolKey, Pool>,
     options: &CompileOptions,
@@ -47,7 +48,8 @@ pub(super) fn routes(
     let known = &*services;
     let mut splits: Vec<Accepted<'_, '_>> = Vec::with_capacity(hub.splits.len());
     for (name, split) in &hub.splits {
-        let mut pass = Pass { name, object: Arc::new(split.object_ref()), services: known, options, report };
+        let object = Arc::new(split.object_ref());
+        let mut pass = Pass { name, object, cluster, services: known, options, report };
         splits.extend(pass.accept(split, groups));
     }
     splits.sort_by(|a, b| a.root.0.cmp(b.root.0));
@@ -154,6 +156,7 @@ fn in_order_of_precedence<'a, 'h, 's>(
 struct Pass<'a, 's> {
     name: &'a Namespaced,
     object: Arc<ObjectRef>,
+    cluster: &'a Cluster,
     services: &'s BTreeMap<Namespaced, Service>,
     options: &'a CompileOptions,
     report: &'a mut Report,
@@ -176,6 +179,16 @@ impl<'s> Pass<'_, 's> {
         closest(name, known).map(|n| format!("did you mean `{n}`?"))
     }
 
+    /// Why a Service that was named cannot be used.
+    fn unusable(&self, name: &Namespaced) -> (String, Option<String>) {
+        match self.cluster.services.get(name).map(|service| &service.kind) {
+            Some(ServiceKind::ExternalName(_)) => {
+                (format!("Service `{name}` is an ExternalName, which has no pods"), None)
+            }
+            _ => (format!("there is no Service `{name}`"), self.similar(name.name.as_str())),
+        }
+    }
+
     fn accept<'h>(
         &mut self,
         split: &'h TrafficSplit,
@@ -185,6 +198,18 @@ impl<'s> Pass<'_, 's> {
         let condition = self.condition(split, groups);
         let backends = self.backends(split);
         let (root, condition, backends) = (root?, condition?, backends?);
+        let http = root.1.ports.iter().any(|port| matches!(port.protocol, Protocol::Http(_)));
+        if root.1.ports.is_empty() || (condition.is_some() && !http) {
+            let what =
+                if root.1.ports.is_empty() { "no ports" } else { "no HTTP port to have conditions on" };
+            let message = format!("Service `{}` has {what}, so the split has no effect", root.0);
+            self.fault(
+                codes::SPLIT_ROOT_PORTS,
+                FieldPath::root().fields(&["spec", "service"]),
+                message,
+                None,
+            );
+        }
         Some(Accepted { root, split, object: self.object.clone(), condition, backends })
     }
 
@@ -220,9 +245,13 @@ impl<'s> Pass<'_, 's> {
         };
         let found = self.services.get_key_value(&root);
         if found.is_none() {
-            let message = format!("there is no Service `{root}`, so the split is not accepted");
-            let help = self.similar(name);
-            self.fault(codes::SPLIT_ROOT_MISSING, path(), message, help);
+            let (why, help) = self.unusable(&root);
+            self.fault(
+                codes::SPLIT_ROOT_MISSING,
+                path(),
+                format!("{why}, so the split is not accepted"),
+                help,
+            );
         }
         found
     }
@@ -294,10 +323,8 @@ impl<'s> Pass<'_, 's> {
             };
             let weight = u64::from(weight);
             let Some((name, service)) = self.services.get_key_value(&name) else {
-                let message = format!(
-                    "there is no Service `{name}`, so this backend is left out and the others share its traffic"
-                );
-                let help = self.similar(&backend.service);
+                let (why, help) = self.unusable(&name);
+                let message = format!("{why}, so this backend is left out and the others share its traffic");
                 self.fault(codes::SPLIT_BACKEND_UNUSABLE, path(place, "service"), message, help);
                 continue;
             };

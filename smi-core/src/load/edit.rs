@@ -180,6 +180,12 @@ fn remove(text: &str, root: &Node<'_>, path: &FieldPath) -> Option<Change> {
     if beside.len() < 2 {
         return None;
     }
+    // A comment must not vanish; whether a `#` begins one is not worth another reading.
+    let without_comment = |from: usize, to: usize| {
+        let gone = text.get(from..to)?;
+        (!gone.contains('#')).then_some(())?;
+        Some((to_u32(from)?, to_u32(to)?, String::new()))
+    };
     let (start, end) = *beside.get(index)?;
     let end = at(start) + text.get(at(start)..at(end))?.trim_end().len();
     if !text.get(at(parent.node.start)..)?.starts_with(['{', '[']) {
@@ -189,17 +195,14 @@ fn remove(text: &str, root: &Node<'_>, path: &FieldPath) -> Option<Change> {
         if before.trim() == dash {
             let rest = text.get(end..)?;
             let next = rest.find('\n').map_or(text.len(), |n| end + n + 1);
-            return Some((to_u32(line)?, to_u32(next)?, String::new()));
+            return without_comment(line, next);
         }
     }
     let (from, to) = match beside.get(index + 1) {
         Some((next, _)) => (at(start), at(*next)),
         None => (at(beside.get(index.checked_sub(1)?)?.1), end),
     };
-    // Between two entries there is nothing but white space, a comma, a dash, and perhaps a comment, which must not vanish.
-    let own = at(start)..end;
-    let around = text.get(from..to)?.char_indices().any(|(i, c)| c == '#' && !own.contains(&(from + i)));
-    if around { None } else { Some((to_u32(from)?, to_u32(to)?, String::new())) }
+    without_comment(from, to)
 }
 
 fn line_start(text: &str, byte: u32) -> usize {
@@ -279,9 +282,9 @@ spec:
 
     #[test]
     fn items_and_fields_are_removed_with_their_lines() {
-        let got = edited(BLOCK, sources(0), None).unwrap();
-        let gone = "  - kind: ServiceAccount\n    name: web   # the shop\n";
-        assert_eq!(got, BLOCK.replace(gone, ""));
+        let bare = BLOCK.replace("   # the shop", "");
+        let gone = "  - kind: ServiceAccount\n    name: web\n";
+        assert_eq!(edited(&bare, sources(0), None).unwrap(), bare.replace(gone, ""));
         let last = "  - name: 'admin'\n    kind: ServiceAccount\n    namespace: ops\n";
         assert_eq!(edited(BLOCK, sources(1), None).unwrap(), BLOCK.replace(last, ""));
         let got = edited(BLOCK, sources(1).field("namespace"), None).unwrap();
@@ -305,6 +308,14 @@ spec:
     #[test]
     fn what_cannot_be_done_simply_is_not_done() {
         // A comment would vanish.
+        assert_eq!(edited(BLOCK, sources(0), None), None);
+        let rules = "rules:\n  - kind: TCPRoute\n    matches: # TICKET-17\n    # and b\n    - a\n    - b\n    name: tcp";
+        let path = FieldPath::root().fields(&["spec", "rules"]).index(0).field("matches");
+        let text = BLOCK.replace("rules: []", rules);
+        assert_eq!(edited(&text, path.clone(), None), None);
+        let text =
+            BLOCK.replace("rules: []", "rules: [{kind: TCPRoute, name: a, matches: [a, # why\n    b]}]");
+        assert_eq!(edited(&text, path, None), None);
         let text = BLOCK.replace("- name: 'admin'\n", "- name: 'admin' # why\n");
         assert_eq!(edited(&text, sources(1).field("name"), None), None);
         // The only item of a list.

@@ -33,7 +33,7 @@ pub struct Context<'a> {
     pub(super) split_groups: HashSet<&'a str>,
     /// Routes that a rule of a TrafficTarget names, by kind.
     pub(super) target_routes: HashSet<(&'a str, Named<'a>)>,
-    /// Root services, each with the first of its splits.
+    /// Root services, each with the first of its splits that hold.
     pub(super) roots: HashMap<Named<'a>, &'a TrafficSplit>,
 }
 
@@ -48,13 +48,20 @@ impl<'a> Context<'a> {
         }
         let target_routes = used_routes.clone();
         let mut split_groups = HashSet::new();
+        let routes = ir.services.values().flat_map(|service| &service.ports).flat_map(|port| &port.routes);
+        let splits =
+            routes.map(|route| &*route.origin.object).filter(|object| &*object.kind == "TrafficSplit");
+        let holding: HashSet<Named<'_>> =
+            splits.map(|object| (object.namespace.as_str(), object.name.as_str())).collect();
         let mut roots = HashMap::with_capacity(hub.splits.len());
         for (name, split) in &hub.splits {
             for reference in split.matches.iter().flatten() {
                 used_routes.insert((&*reference.kind, beside(name, &reference.name)));
                 split_groups.insert(&*reference.name);
             }
-            roots.entry(beside(name, root(split))).or_insert(split);
+            if holding.contains(&beside(name, name.name.as_str())) {
+                roots.entry(beside(name, root(split))).or_insert(split);
+            }
         }
         Self { hub, cluster, ir, options, opening, accounts, used_routes, split_groups, target_routes, roots }
     }

@@ -117,6 +117,11 @@ impl Pass<'_> {
                 }
             },
         };
+        for kind in granted.unmet(&restriction) {
+            let path = self.destination_path().field("port");
+            let message = format!("no {kind} of the rules has this port, so they allow nothing");
+            self.fault(codes::DESTINATION_PORT_UNMET, path, message, None);
+        }
         let grant = combine(granted, &restriction, sources, Origin::object(self.object.clone()));
         (grant.http.is_some() || grant.tcp.is_some() || grant.udp.is_some()).then_some((grant, destination))
     }

@@ -67,6 +67,36 @@ pub(super) struct Granted {
     udp: Vec<(AllowedPorts, Origin)>,
 }
 
+impl Granted {
+    /// Kinds of routes of which none has a port that the destination is restricted to, although they have ports.
+    pub(super) fn unmet(&self, restriction: &AllowedPorts) -> impl Iterator<Item = &'static str> {
+        let unmet = |parts: &[(AllowedPorts, Origin)]| {
+            let ports = union(parts);
+            let none = |ports: &AllowedPorts| matches!(ports, AllowedPorts::Only(ports) if ports.is_empty());
+            !none(&ports) && none(&restricted(ports, restriction))
+        };
+        let kinds = [("TCPRoute", unmet(&self.tcp)), ("UDPRoute", unmet(&self.udp))];
+        kinds.into_iter().filter(|(_, unmet)| *unmet).map(|(kind, _)| kind)
+    }
+}
+
+fn union(parts: &[(AllowedPorts, Origin)]) -> AllowedPorts {
+    parts.iter().fold(AllowedPorts::Only(BTreeSet::new()), |all, (part, _)| match (all, part) {
+        (AllowedPorts::All, _) | (_, AllowedPorts::All) => AllowedPorts::All,
+        (AllowedPorts::Only(a), AllowedPorts::Only(b)) => AllowedPorts::Only(a.union(b).copied().collect()),
+    })
+}
+
+fn restricted(ports: AllowedPorts, restriction: &AllowedPorts) -> AllowedPorts {
+    match (ports, restriction) {
+        (ports, AllowedPorts::All) => ports,
+        (AllowedPorts::All, only @ AllowedPorts::Only(_)) => only.clone(),
+        (AllowedPorts::Only(a), AllowedPorts::Only(b)) => {
+            AllowedPorts::Only(a.intersection(b).copied().collect())
+        }
+    }
+}
+
 impl Pass<'_> {
     /// `None`: the target is inert.
     pub(super) fn rules(&mut self, target: &TrafficTarget, routes: &Routes<'_>) -> Option<Granted> {
@@ -190,21 +220,7 @@ pub(super) fn combine(
     origin: Origin,
 ) -> Grant {
     let Granted { matches, http, tcp, udp } = granted;
-    let union = |parts: &[(AllowedPorts, Origin)]| {
-        parts.iter().fold(AllowedPorts::Only(BTreeSet::new()), |all, (part, _)| match (all, part) {
-            (AllowedPorts::All, _) | (_, AllowedPorts::All) => AllowedPorts::All,
-            (AllowedPorts::Only(a), AllowedPorts::Only(b)) => {
-                AllowedPorts::Only(a.union(b).copied().collect())
-            }
-        })
-    };
-    let restricted = |ports: AllowedPorts| match (ports, restriction) {
-        (ports, AllowedPorts::All) => ports,
-        (AllowedPorts::All, only @ AllowedPorts::Only(_)) => only.clone(),
-        (AllowedPorts::Only(a), AllowedPorts::Only(b)) => {
-            AllowedPorts::Only(a.intersection(b).copied().collect())
-        }
-    };
+    let restricted = |ports: AllowedPorts| restricted(ports, restriction);
     let tcp_ports = restricted(if tcp.is_empty() { AllowedPorts::All } else { union(&tcp) });
     let condition = match (http.is_empty(), tcp.is_empty()) {
         (false, _) => Some(HttpCondition::AnyOf(matches)),

@@ -115,25 +115,28 @@ fn one_of(mut same: Vec<HubObject>, report: &mut Report) -> Option<HubObject> {
     let mut newest = same.pop()?;
     let namespaced = newest.meta().namespaced && same.iter().all(|object| object.meta().namespaced);
     newest.meta_mut().namespaced = namespaced;
+    let at = newest.object_ref();
+    // Texts of one version are found by one name, which shows the first of them; those of others have places of their own.
+    let mut others: Vec<ObjectRef> =
+        same.iter().map(HubObject::object_ref).filter(|other| *other != at).collect();
+    others.dedup();
+    let related = |diagnostic: Diagnostic| {
+        let all = others.iter();
+        all.fold(diagnostic, |d, other| d.with_related("the other one", other, FieldPath::root()))
+    };
     let differs = same.into_iter().any(|mut object| {
         object.meta_mut().version = newest.meta().version;
         object.meta_mut().namespaced = namespaced;
         object != newest
     });
-    let at = newest.object_ref();
     if !differs {
-        report.push(Diagnostic::new(codes::DUPLICATE, &at, FieldPath::root(), "the object stands twice"));
+        let twice = Diagnostic::new(codes::DUPLICATE, &at, FieldPath::root(), "the object stands twice");
+        report.push(related(twice));
         return Some(newest);
     }
-    report.push(
-        Diagnostic::new(
-            codes::CONFLICT,
-            &at,
-            FieldPath::root(),
-            "another object of this kind and name has different content, so none of them is used",
-        )
-        .with_help("remove or rename all but one"),
-    );
+    let message = "another object of this kind and name has different content, so none of them is used";
+    let conflict = Diagnostic::new(codes::CONFLICT, &at, FieldPath::root(), message);
+    report.push(related(conflict.with_help("remove or rename all but one")));
     None
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{HubObject, codes};
-use crate::api::{AnyObject, ObjectMeta, Quantity, access, specs, split};
+use crate::api::{AnyObject, Decimal, ObjectMeta, Quantity, access, specs, split};
 use crate::diag::{Diagnostic, FieldPath};
 use crate::hub::names::{Name, Namespace, Namespaced, Transport, is_dns_label, is_dns_subdomain};
 use crate::hub::{
@@ -237,8 +237,16 @@ fn scale(quantities: &[&Quantity]) -> Result<Vec<i64>, (usize, String)> {
         values.push(value);
     }
     let lowest = values.iter().map(|v| v.exponent).min().unwrap_or(0).min(0);
-    let too_large = |place: usize, quantity: &Quantity| {
-        (place, format!("the weight `{quantity}` does not fit in 32 bits beside the others"))
+    // What has the most decimals is at fault, unless the weight is too large by itself.
+    let finest = values.iter().zip(quantities).enumerate().min_by_key(|(_, (value, _))| value.exponent);
+    let too_large = |place: usize, quantity: &Quantity| match (finest, values.get(place)) {
+        (Some((finest, (_, text))), Some(value)) if lowest < 0 && finest != place && fits(*value) => (
+            finest,
+            format!(
+                "the weight `{text}` is too small beside `{quantity}`, as their ratio does not fit in 32 bits"
+            ),
+        ),
+        _ => (place, format!("the weight `{quantity}` does not fit in 32 bits beside the others")),
     };
     let mut scaled = Vec::with_capacity(values.len());
     for (place, (value, quantity)) in values.iter().zip(quantities).enumerate() {
@@ -257,6 +265,17 @@ fn scale(quantities: &[&Quantity]) -> Result<Vec<i64>, (usize, String)> {
             u32::try_from(number / divisor).map(i64::from).map_err(|_| too_large(place, quantity))
         })
         .collect()
+}
+
+/// Whether a weight fits in 32 bits by itself, decimals aside.
+fn fits(Decimal { digits, exponent }: Decimal) -> bool {
+    let power = 10_i128.checked_pow(exponent.unsigned_abs());
+    let whole = match power {
+        Some(power) if exponent < 0 => Some(digits / power),
+        Some(power) => digits.checked_mul(power),
+        None => (exponent < 0 || digits == 0).then_some(0),
+    };
+    whole.is_some_and(|whole| u32::try_from(whole).is_ok())
 }
 
 fn gcd(a: i128, b: i128) -> i128 {
@@ -279,7 +298,11 @@ mod tests {
         assert_eq!(scaled(&["10", "90"]), Ok(vec![10, 90]));
         assert_eq!(scaled(&["1k", "1"]), Ok(vec![1000, 1]));
         assert_eq!(scaled(&["1", "0m"]), Ok(vec![1, 0]));
-        assert!(scaled(&["1n", "10G"]).is_err());
+        let place = |texts: &[&str]| scaled(texts).map_err(|(place, _)| place);
+        assert_eq!(place(&["1n", "10G"]), Err(1));
+        // One is no weight that is too large.
+        assert_eq!(place(&["1", "0.0000000001"]), Err(1));
+        assert_eq!(place(&["1e-20", "3", "1e-40"]), Err(2));
         assert!(scaled(&["-1"]).is_err());
         assert!(scaled(&["1e900"]).is_err());
     }

@@ -193,6 +193,9 @@ fn s35_the_order_of_duplicates_does_not_change_the_report() {
     let (hub, report) = crate::hub::Hub::from_objects([SPLIT, &older].map(object));
     assert_eq!(hub.splits.values().next().unwrap().meta.version, "v1alpha4");
     assert!(!report.has_errors());
+    let related =
+        report.iter().flat_map(|d| &d.related).map(|r| r.object.as_ref().unwrap().version.to_string());
+    assert_eq!(related.collect::<Vec<_>>(), ["v1alpha3"]);
 }
 
 #[test]
