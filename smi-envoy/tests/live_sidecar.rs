@@ -178,7 +178,12 @@ fn real_sidecars_decide_as_the_reference() {
 
 /// A TLS client that speaks the sidecars' protocol, with this certificate, from this address: what the server says.
 fn client(mesh: &Mesh, name: &str, id: &str, from: &str, server: &str, at: &str, say: &str) -> String {
-    let [certificate, key, trust] = mesh.certificates(id, name);
+    client_with(mesh, mesh.certificates(id, name), from, server, at, say)
+}
+
+/// The same with the files of certificate, key and trust.
+fn client_with(mesh: &Mesh, files: [String; 3], from: &str, server: &str, at: &str, say: &str) -> String {
+    let [certificate, key, trust] = files;
     let to = SocketAddr::new(mesh.address(at), 15008);
     let mut child = Command::new("openssl")
         .args([
@@ -208,6 +213,45 @@ fn client(mesh: &Mesh, name: &str, id: &str, from: &str, server: &str, at: &str,
     out
 }
 
+/// A certificate of the mesh's authority for `id`, with the DNS name and the subject `other`.
+fn two_faced(mesh: &Mesh, id: &str, other: &str) -> [String; 3] {
+    let authority = mesh.issuer.authority();
+    let path = |end: &str| mesh.folder.join(format!("two-faced.{end}")).to_str().unwrap().to_owned();
+    std::fs::write(path("authority"), &*authority.chain).unwrap();
+    std::fs::write(path("authority-key"), &*authority.key).unwrap();
+    std::fs::write(
+        path("names"),
+        format!("subjectAltName=URI:{id},DNS:{other}\nextendedKeyUsage=clientAuth\n"),
+    )
+    .unwrap();
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let subject = format!("/CN={}", other.replace('/', "\\/"));
+    openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", &path("key")]);
+    openssl(&["req", "-new", "-key", &path("key"), "-subj", &subject, "-out", &path("request")]);
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        &path("request"),
+        "-CA",
+        &path("authority"),
+        "-CAkey",
+        &path("authority-key"),
+        "-set_serial",
+        "7",
+        "-days",
+        "1",
+        "-extfile",
+        &path("names"),
+        "-out",
+        &path("crt"),
+    ]);
+    [path("crt"), path("key"), path("authority")]
+}
+
 /// Clients that go around their own sidecar.
 fn strangers(mesh: &Mesh) {
     let id = |name: &str| format!("spiffe://cluster.local/ns/shop/sa/{name}");
@@ -225,6 +269,11 @@ fn strangers(mesh: &Mesh) {
     assert!(slash.starts_with("HTTP/1.1 400"), "{slash}");
     let wrong = client(mesh, "wrong", &id("batch"), "127.0.99.9", http, "cart-v1-1", &get("/items"));
     assert!(wrong.starts_with("HTTP/1.1 403"), "{wrong}");
+    // Who is called otherwise by DNS and subject is still who the URI says.
+    let files = || two_faced(mesh, &id("batch"), &id("web"));
+    let two = client_with(mesh, files(), "127.0.99.9", http, "cart-v1-1", &get("/items"));
+    assert!(two.starts_with("HTTP/1.1 403"), "{two}");
+    assert_eq!(client_with(mesh, files(), "127.0.99.9", "5432.tcp.smi", "db-1", ""), "");
     // A binding is a certificate at an address: neither alone suffices.
     let bound = |from: &str, account: &str| {
         client(mesh, "bound", &id(account), from, http, "cart-v1-1", &get("/admin"))

@@ -13,6 +13,7 @@ use smi_core::eval::{
 use smi_core::ir::{Ir, Protocol};
 use smi_core::load::{Input, Limits, load};
 use smi_core::testing::{request, world};
+use smi_envoy::config::tls::{DownstreamTlsContext, SessionTickets};
 use smi_envoy::sim::{Sidecars, Simulator};
 use smi_envoy::{Envoy, EnvoyConfig};
 
@@ -152,6 +153,22 @@ fn pods_that_share_an_address_have_no_sidecar() {
     assert_eq!(shared.len(), 2);
     for (pod, config) in sidecars(&ir) {
         assert_eq!(config.resources.listeners.is_empty(), shared.contains(&&pod), "{pod:?}");
+    }
+}
+
+/// A session that is resumed brings the certificate of the first handshake with it, which may have expired since.
+#[test]
+fn sidecars_resume_no_sessions() {
+    let ir = compiled(include_str!("world.yaml"), MeshMode::Enforce);
+    let listeners: Vec<_> =
+        sidecars(&ir).into_values().flat_map(|config| config.resources.listeners.into_values()).collect();
+    let sockets = listeners.iter().flat_map(|l| &l.filter_chains).filter_map(|c| c.transport_socket.as_ref());
+    let contexts: Vec<DownstreamTlsContext> =
+        sockets.filter_map(|socket| socket.typed_config.as_ref()?.unpack()).collect();
+    assert!(contexts.len() > 3, "{}", contexts.len());
+    for context in contexts {
+        assert_eq!(context.session_tickets, Some(SessionTickets::DisableStatelessSessionResumption(true)));
+        assert!(context.disable_stateful_session_resumption);
     }
 }
 
