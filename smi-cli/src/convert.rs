@@ -179,17 +179,21 @@ fn split<'n>(node: &'n Node<'n>, defaults: Option<(&'n str, &'n str)>, out: &mut
     let text = |key, default| node.get(key).and_then(Node::as_str).or(default);
     let api_version = text("apiVersion", defaults.map(|d| d.0));
     let Some((api_version, kind)) = api_version.zip(text("kind", defaults.map(|d| d.1))) else { return };
-    let is_smi = AnyObject::is_known(api_version, kind);
-    let group = api_version.split('/').next().unwrap_or_default();
-    match kind.strip_suffix("List").zip(node.get("items")) {
-        Some((of, items)) if !is_smi => {
-            let defaults = (!of.is_empty()).then_some((api_version, of));
-            items.items().iter().for_each(|item| split(item, defaults, out));
+    let known = AnyObject::is_known(api_version, kind);
+    if let Some((of, items)) = kind.strip_suffix("List").zip(node.get("items")).filter(|_| !known) {
+        let defaults = (!of.is_empty()).then_some((api_version, of));
+        let before = out.len();
+        items.items().iter().for_each(|item| split(item, defaults, out));
+        if out.iter().skip(before).any(|part| part.is_smi) {
+            return;
         }
-        // A version or kind that SMI does not have was refused.
-        _ if !is_smi && (group == "smi-spec.io" || group.ends_with(".smi-spec.io")) => {}
-        _ => out.push(Part { node, kind, is_smi }),
+        // Somebody else's list, perhaps of something else than objects.
+        out.truncate(before);
     }
+    // Kinds and versions that SMI does not have were refused.
+    let group = api_version.split('/').next().unwrap_or_default();
+    let is_smi = known || group == "smi-spec.io" || group.ends_with(".smi-spec.io");
+    out.push(Part { node, kind, is_smi });
 }
 
 /// A kind that the version does not have is refused like anything else that it cannot say.

@@ -373,10 +373,24 @@ items:
     let wanted = format!("---\n{service}{}{job}{deployment}{}", converted("s", 1), converted("t", 2));
     assert_eq!(stdout(&output), wanted);
     // Read again it is the same, and a list of other kinds stays a list.
-    let others =
-        "---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n";
+    let others = "---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n---\napiVersion: example.com/v1\nkind: AllowList\nitems: [a, b]\n";
     let output = piped(&to, &format!("{wanted}{others}"));
     assert_eq!(stdout(&output), format!("{wanted}{others}"));
+    // A text that is not UTF-8 is not printed with other bytes.
+    let folder = Folder::new("bytes");
+    let file = folder.0.join("a.yaml");
+    std::fs::write(&file, [service.as_bytes(), b"---\napiVersion: v1\nkind: Secret # \xff\n"].concat())
+        .unwrap();
+    let output = smi(&["convert", "--to", "split.smi-spec.io/v1alpha2", file.to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), format!("---\n{service}")));
+    // What SMI does not have was refused, alone or in a list.
+    let unknown = split.replace("v1alpha4", "v9");
+    let list = format!(
+        "apiVersion: v1\nkind: List\nitems: [{{apiVersion: split.smi-spec.io/v9, kind: TrafficSplit}}, {{apiVersion: v1, kind: Secret}}]\n"
+    );
+    let output = piped(&to, &format!("{unknown}---\n{list}---\n{service}"));
+    assert_eq!((output.status.code(), stderr(&output).matches("SMI0006").count()), (Some(1), 2));
+    assert_eq!(stdout(&output), format!("---\napiVersion: v1\nkind: Secret\n---\n{service}"));
 }
 
 /// What a manifest says is shown, and steers no terminal. Programs get it as it is.

@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub(super) split_groups: HashSet<&'a str>,
     /// Routes that a rule of a TrafficTarget names, by kind.
     pub(super) target_routes: HashSet<(&'a str, Named<'a>)>,
+    /// Splits that hold, for one port at least.
+    pub(super) holding: HashSet<Named<'a>>,
     /// Root services, each with the first of its splits that hold.
     pub(super) roots: HashMap<Named<'a>, &'a TrafficSplit>,
 }
@@ -63,7 +65,19 @@ impl<'a> Context<'a> {
                 roots.entry(beside(name, root(split))).or_insert(split);
             }
         }
-        Self { hub, cluster, ir, options, opening, accounts, used_routes, split_groups, target_routes, roots }
+        Self {
+            hub,
+            cluster,
+            ir,
+            options,
+            opening,
+            accounts,
+            used_routes,
+            split_groups,
+            target_routes,
+            holding,
+            roots,
+        }
     }
 
     /// Service accounts that pods of a namespace have, by name.

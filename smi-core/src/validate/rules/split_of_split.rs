@@ -2,6 +2,7 @@
 
 use super::code;
 use crate::diag::{Diagnostic, FieldPath, Report};
+use crate::hub::names::Namespaced;
 use crate::validate::Context;
 use crate::validate::context::{beside, root};
 
@@ -12,7 +13,8 @@ code! {
 }
 
 pub(super) fn check(context: &Context<'_>, report: &mut Report) {
-    for (name, split) in &context.hub.splits {
+    let holds = |name: &Namespaced| context.holding.contains(&beside(name, name.name.as_str()));
+    for (name, split) in context.hub.splits.iter().filter(|(name, _)| holds(name)) {
         let own = root(split);
         for (place, backend) in split.backends.iter().enumerate() {
             let inner = context.roots.get(&beside(name, &backend.service));
