@@ -50,11 +50,13 @@ pub mod codes;
 pub mod config;
 mod deliver;
 pub mod lint;
+mod options;
 mod render;
 mod resources;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use backend::{AppAddress, Certificates, Envoy, EnvoyOptions, PodTls, SidecarOptions, Sidecars};
+pub use backend::{Envoy, Sidecars};
 pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
+pub use options::{AppAddress, Certificates, EnvoyOptions, PodTls, SidecarOptions};
 pub use resources::{Kind, Origins, Resource, Resources};

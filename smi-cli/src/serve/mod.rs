@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use smi_core::hub::names::{Namespaced, SpiffeId};
+use smi_core::ir::Ir;
 use smi_envoy::Envoy;
 use smi_xds::{FileSource, IdentitySource, Server, ServerOptions, Store, Tls};
 use tokio::net::TcpListener;
@@ -79,6 +80,9 @@ pub(crate) struct XdsArgs {
     #[command(flatten)]
     proxy: ProxyFlags,
 }
+
+/// The IR that is served, for those who decide on nodes.
+type Shared = Arc<Mutex<Option<Arc<Ir>>>>;
 
 /// Interval at which files are looked at; a change counts when it is the same twice.
 const LOOK: Duration = Duration::from_millis(100);

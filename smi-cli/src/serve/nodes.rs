@@ -10,8 +10,7 @@ use smi_xds::status::Event;
 use smi_xds::wire::Node;
 use smi_xds::{Denied, Group, Peer, Placement, node};
 
-use super::world::Shared;
-use super::{lock, say};
+use super::{Shared, lock, say};
 
 /// Node proxies share a group, sidecars have their own; certificates have to be those of the pod, or of node proxies.
 pub(super) struct Placed {

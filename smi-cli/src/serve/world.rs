@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use smi_core::backend::{Backend as _, ProxyTarget};
 use smi_core::compile::CompileOptions;
@@ -15,12 +15,9 @@ use smi_xds::{IdentitySource, Resource, Snapshot, Store, linked, node};
 
 use super::nodes::admitted;
 use super::texts::{Texts, Updated};
-use super::{lock, say};
+use super::{Shared, lock, say};
 use crate::input::{self, Fault};
 use crate::{diagnostics, port_table};
-
-/// The IR that is served, for those who decide on nodes.
-pub(super) type Shared = Arc<Mutex<Option<Arc<Ir>>>>;
 
 /// What came of reading everything again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

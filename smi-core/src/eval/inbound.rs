@@ -1,8 +1,8 @@
 //! Authorise at a pod: any grant suffices (S22, S24, S31).
 
 use super::decision::{AllowedBy, Denial, Verdict};
-use super::outbound::HttpView;
 use super::request::Caller;
+use super::view::HttpView;
 use crate::hub::names::{Namespaced, Port, Transport};
 use crate::ir::{Grant, HttpCondition, Ir, Mode, Origin, Principal, SourceGrant, WorkloadId};
 

@@ -11,6 +11,7 @@ mod inbound;
 mod outbound;
 pub mod path;
 mod request;
+mod view;
 
 pub use decision::{
     AllowedBy, Decision, Denial, Distribution, End, Leg, Outcome, Refusal, Routed, Share, Verdict,

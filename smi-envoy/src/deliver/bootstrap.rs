@@ -6,7 +6,6 @@ use prost::Message as _;
 use smi_core::backend::ProxyTarget;
 
 use super::node_id;
-use crate::backend::EnvoyOptions;
 use crate::config::address::{Address, AddressKind, PortSpecifier, Protocol, SocketAddress};
 use crate::config::bootstrap::{Admin, Bootstrap, LayeredRuntime, Node, RuntimeLayer, StaticResources};
 use crate::config::cluster::{
@@ -22,6 +21,7 @@ use crate::config::tls::{
     UpstreamTlsContext, ValidationContext, ValidationContextType,
 };
 use crate::config::{Any, Duration};
+use crate::options::EnvoyOptions;
 use crate::render::{TLS, http2_options};
 
 /// Name of the cluster of the ADS server. No resource has it, as theirs hold a `~` or a `/`, or are `closed`.

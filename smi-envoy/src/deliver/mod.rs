@@ -10,8 +10,8 @@ pub use bootstrap::{AdsServer, AdsTls};
 
 use smi_core::backend::{Artifact, Artifacts, ProxyTarget};
 
-use crate::backend::EnvoyOptions;
 use crate::config::bootstrap::Bootstrap;
+use crate::options::EnvoyOptions;
 use crate::resources::Resources;
 
 /// A proxy's configuration: its resources, and the forms in which it can get them.

@@ -15,13 +15,13 @@ use smi_core::ir::{HttpCondition, ListenerKey, Mode, Origin, Protocol};
 use super::access::Accepted;
 use super::sidecar::Own;
 use super::{Output, RBAC, access, condition, http, leaf, opaque, tls};
-use crate::backend::AppAddress;
 use crate::codes;
 use crate::config::Any;
 use crate::config::address::{Address, CidrRange, Protocol as Transport};
 use crate::config::listener::{FilterChain, FilterChainMatch, Listener, ListenerFilter, TlsInspector};
 use crate::config::matcher::PerFilter;
 use crate::config::route::{ClusterWeight, RouteConfiguration, VirtualHost};
+use crate::options::AppAddress;
 use crate::resources::Kind;
 
 /// A pod port and how it is spoken to.

@@ -37,13 +37,13 @@ use smi_core::ir::{
 
 use self::access::{AccessIndex, Known};
 use self::sidecar::Own;
-use crate::backend::EnvoyOptions;
 use crate::codes;
 use crate::config::address::{Address, Protocol as Transport};
 use crate::config::cluster::{Cluster, ClusterLoadAssignment};
 use crate::config::listener::Listener;
 use crate::config::route::VirtualHost;
 use crate::deliver::EnvoyConfig;
+use crate::options::EnvoyOptions;
 use crate::resources::{Kind, Origins, Resources};
 
 #[cfg(feature = "sim")]

@@ -13,10 +13,10 @@ use smi_core::ir::{Ir, ListenerKey, Mode, Protocol, Service, WorkloadId};
 use super::leaf::{self, Leaf};
 use super::tls::{self, Secrets};
 use super::{At, Output};
-use crate::backend::{Certificates, EnvoyOptions};
 use crate::config::address::{Protocol as Transport, SocketAddress};
 use crate::config::cluster::BindConfig;
 use crate::config::tls::TransportSocket;
+use crate::options::{Certificates, EnvoyOptions};
 use crate::resources::Resources;
 
 /// The cluster without endpoints, where shares go that fail.

@@ -7,7 +7,6 @@
 use smi_core::hub::names::{Port, SpiffeId};
 
 use super::TLS;
-use crate::backend::PodTls;
 use crate::config::Any;
 use crate::config::discovery::ConfigSource;
 use crate::config::matcher::{StringMatcher, StringPattern};
@@ -16,6 +15,7 @@ use crate::config::tls::{
     Secret, SecretKind, SessionTickets, SubjectAltNameMatcher, TlsCertificate, TransportSocket,
     UpstreamTlsContext, ValidationContext, ValidationContextType,
 };
+use crate::options::PodTls;
 
 /// Application protocol of sidecars, which tells them from other TLS clients.
 pub(super) const ALPN: &str = "smi";
