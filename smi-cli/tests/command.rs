@@ -385,9 +385,7 @@ items:
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), format!("---\n{service}")));
     // What SMI does not have was refused, alone or in a list.
     let unknown = split.replace("v1alpha4", "v9");
-    let list = format!(
-        "apiVersion: v1\nkind: List\nitems: [{{apiVersion: split.smi-spec.io/v9, kind: TrafficSplit}}, {{apiVersion: v1, kind: Secret}}]\n"
-    );
+    let list = "apiVersion: v1\nkind: List\nitems: [{apiVersion: split.smi-spec.io/v9, kind: TrafficSplit}, {apiVersion: v1, kind: Secret}]\n".to_string();
     let output = piped(&to, &format!("{unknown}---\n{list}---\n{service}"));
     assert_eq!((output.status.code(), stderr(&output).matches("SMI0006").count()), (Some(1), 2));
     assert_eq!(stdout(&output), format!("---\napiVersion: v1\nkind: Secret\n---\n{service}"));
