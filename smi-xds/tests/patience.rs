@@ -42,7 +42,7 @@ async fn narrow(server: SocketAddr, bytes: usize, every: Duration) -> SocketAddr
 #[tokio::test]
 async fn a_slow_client_that_takes_a_large_response_is_waited_for() {
     let mut options = ServerOptions::default();
-    options.send_timeout = Duration::from_secs(3);
+    options.send_timeout = Duration::from_secs(5);
     let running = run_with(ByNodeId::default(), options, None).await;
     let large = Resource::new(CLUSTER, "large", &vec![7; 24 << 20]);
     running.store.set("nodes", Snapshot::new([large, Resource::new(LISTENER, "l", b"l1")]));
@@ -70,7 +70,7 @@ async fn a_client_that_stops_in_its_only_response_is_cut_off() {
 #[tokio::test]
 async fn a_connection_without_streams_is_closed_and_one_with_is_not() {
     let mut options = ServerOptions::default();
-    options.hello_timeout = Duration::from_millis(300);
+    options.hello_timeout = Duration::from_secs(1);
     let running = run_with(ByNodeId::default(), options, None).await;
     running.store.set("nodes", Snapshot::new([cluster("a", "a1")]));
     let mut stream = subscribed(running.address, "node~one", CLUSTER).await;
