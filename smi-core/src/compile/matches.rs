@@ -154,6 +154,8 @@ fn one<'h>(
             }
         }
     }
+    // SPEC: S10. No request has a method that is no token, and a proxy may refuse everything that stands beside one. Test:
+    // s10_a_method_that_no_request_can_have_leaves_the_match_out.
     for (place, method) in source.methods.iter().flatten().enumerate().filter(|(_, m)| !is_token(m)) {
         let at = field.path().field("methods").index(place);
         let why = format!("no request has the method `{method}`");
