@@ -130,10 +130,15 @@ fn target_port(port: &ServicePort, pod: &ClusterPod) -> Option<Port> {
 /// Endpoints of EndpointSlices or Endpoints.
 fn listed(sets: &[Owned<'_, '_>], port: &ServicePort, workloads: &Workloads<'_>) -> Vec<Endpoint> {
     let mut out: Vec<Endpoint> = Vec::new();
+    let in_v4 = listed_in_v4(sets, port);
     for (set, owners) in sets {
         for number in set.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol) {
             out.reserve_exact(set.endpoints.len());
-            out.extend(set.endpoints.iter().zip(owners).map(|(endpoint, owner)| {
+            let again = |(endpoint, owner): &(&EndpointAddress, &Option<&Living<'_>>)| {
+                endpoint.address.is_ipv6() && owner.is_some_and(|living| in_v4.contains(living.id))
+            };
+            let listed = set.endpoints.iter().zip(owners).filter(|listed| !again(listed));
+            out.extend(listed.map(|(endpoint, owner)| {
                 let owner = owner.filter(|living| {
                     workloads.is_behind(living, endpoint.address, number.port, port.protocol)
                 });
@@ -160,15 +165,24 @@ fn listed(sets: &[Owned<'_, '_>], port: &ServicePort, workloads: &Workloads<'_>)
             same
         });
     }
-    // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4. Test:
-    // s15_a_dual_stack_pod_counts_once.
-    if out.iter().any(|e| e.address.is_ipv6()) {
-        let in_v4: BTreeSet<PodId> =
-            out.iter().filter(|e| e.address.is_ipv4()).filter_map(|e| e.pod.clone()).collect();
-        out.retain(|e| e.address.is_ipv4() || e.pod.as_ref().is_none_or(|pod| !in_v4.contains(pod)));
-    }
     out.shrink_to_fit();
     out
+}
+
+/// Pods that are listed in IPv4, if any endpoint is in IPv6.
+// SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4, also where that address is
+// not its alone. Test: s15_a_dual_stack_pod_counts_once.
+fn listed_in_v4<'c>(sets: &[Owned<'_, 'c>], port: &ServicePort) -> BTreeSet<&'c PodId> {
+    let all = || {
+        let of_port = sets
+            .iter()
+            .filter(|(set, _)| set.ports.iter().any(|p| p.name == port.name && p.protocol == port.protocol));
+        of_port.flat_map(|(set, owners)| set.endpoints.iter().zip(owners))
+    };
+    if !all().any(|(endpoint, _)| endpoint.address.is_ipv6()) {
+        return BTreeSet::new();
+    }
+    all().filter(|(e, _)| e.address.is_ipv4()).filter_map(|(_, owner)| Some(owner.as_ref()?.id)).collect()
 }
 
 impl Endpoint {

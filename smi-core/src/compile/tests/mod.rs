@@ -77,10 +77,20 @@ addressType: IPv6
 ports: [{name: http, port: 80}]
 endpoints: [{addresses: ['fd00::1'], targetRef: {kind: Pod, name: one, namespace: a}}, {addresses: ['fd00::2']}]
 ";
-    let compiled = compiled(text, &CompileOptions::default());
-    let endpoints = compiled.ir.pools.values().flat_map(|p| &p.endpoints);
-    let addresses: Vec<String> = endpoints.map(|e| e.socket().to_string()).collect();
-    assert_eq!(addresses, ["10.0.0.1:80", "[fd00::2]:80"]);
+    // The second shares an address, so that nobody is behind it.
+    let other = "---
+apiVersion: v1
+kind: Pod
+metadata: {name: two, namespace: a}
+spec: {serviceAccountName: two, containers: [{name: c}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.1}]}
+";
+    for text in [text.to_owned(), format!("{text}{other}")] {
+        let compiled = compiled(&text, &CompileOptions::default());
+        let endpoints = compiled.ir.pools.values().flat_map(|p| &p.endpoints);
+        let addresses: Vec<String> = endpoints.map(|e| e.socket().to_string()).collect();
+        assert_eq!(addresses, ["10.0.0.1:80", "[fd00::2]:80"]);
+    }
 }
 
 #[test]
