@@ -103,9 +103,10 @@ impl<'a> Sidecars<'a> {
 
     /// An application that was reached, by the pool that was meant. One that is not of it is nobody's that the reference would name.
     fn served(&self, pod: &PodId, app: SocketAddr, pool: &PoolKey) -> Outcome {
-        let own = self.ir.pods.get(pod).map(|p| &*p.addresses).unwrap_or_default();
-        let here =
-            |address: IpAddr| own.contains(&address) && (app.ip().is_loopback() || app.ip() == address);
+        // A sidecar is at the addresses that are its pod's alone; endpoints at others are somebody else's, too.
+        let here = |address: IpAddr| {
+            self.ir.callers.get(&address) == Some(pod) && (app.ip().is_loopback() || app.ip() == address)
+        };
         let mut ready = self.ir.pools.get(pool).into_iter().flat_map(|p| p.ready());
         let found = ready.find(|e| here(e.address) && e.port.get() == app.port());
         Outcome::Served(pool.clone(), found.and_then(|e| e.workload.clone()))
