@@ -63,13 +63,13 @@ pub(super) struct Reporter;
 
 impl Observer for Reporter {
     fn connected(&self, client: &Client) {
-        say(format_args!("`{}` connected ({:?})", shown(client), client.protocol));
+        say(format_args!("`{}` connected ({:?})", shown(&client.node.id, 100), client.protocol));
     }
 
     fn event(&self, client: &Client, event: &Event) {
         if let Event::Refused { type_url, message, parked, retried } = event {
-            let message = printable(&message.chars().take(500).collect::<String>()).into_owned();
-            let node = shown(client);
+            let message = shown(message, 500);
+            let node = shown(&client.node.id, 100);
             if *retried > 0 {
                 let kind = type_url.short();
                 say(format_args!("`{node}` refused {retried} of {kind}; trying them apart: {message}"));
@@ -88,19 +88,16 @@ impl Observer for Reporter {
     }
 
     fn disconnected(&self, client: &Client, reason: &str) {
-        say(format_args!("`{}` left: {}", shown(client), printable(reason)));
+        say(format_args!("`{}` left: {}", shown(&client.node.id, 100), printable(reason)));
     }
 
     fn denied(&self, node: Option<&Node>, reason: &str) {
-        say(format_args!("denied `{}`: {}", node.map_or_else(|| "?".into(), short), printable(reason)));
+        let id = node.map_or("?", |node| &node.id);
+        say(format_args!("denied `{}`: {}", shown(id, 100), printable(reason)));
     }
 }
 
-/// What a node calls itself, which is whatever it likes.
-fn shown(client: &Client) -> String {
-    short(&client.node)
-}
-
-fn short(node: &Node) -> String {
-    printable(&node.id.chars().take(100).collect::<String>()).into_owned()
+/// The beginning of what a node says, which is whatever it likes.
+fn shown(text: &str, most: usize) -> String {
+    printable(&text.chars().take(most).collect::<String>()).into_owned()
 }

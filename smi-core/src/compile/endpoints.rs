@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::workloads::{Living, Workloads};
 use super::{CompileOptions, MeshMode};
 use crate::cluster::{
-    Cluster, ContainerPort, EndpointAddress, EndpointSet, Labels, Pod as ClusterPod, PodId, PortProtocol,
-    Service, ServicePort, TargetPort,
+    Cluster, ContainerPort, EndpointAddress, EndpointPort, EndpointSet, Labels, Pod as ClusterPod, PodId,
+    PortProtocol, Service, ServicePort, TargetPort,
 };
 use crate::hub::names::{Namespace, Namespaced, Port, Transport};
 use crate::ir::{Endpoint, Mode, Pool, PoolKey, WorkloadId};
@@ -132,7 +132,7 @@ fn listed(sets: &[Owned<'_, '_>], port: &ServicePort, workloads: &Workloads<'_>)
     let mut out: Vec<Endpoint> = Vec::new();
     let in_v4 = listed_in_v4(sets, port);
     for (set, owners) in sets {
-        for number in set.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol) {
+        for number in set.ports.iter().filter(|p| is_of(p, port)) {
             out.reserve_exact(set.endpoints.len());
             let again = |(endpoint, owner): &(&EndpointAddress, &Option<&Living<'_>>)| {
                 endpoint.address.is_ipv6() && owner.is_some_and(|living| in_v4.contains(living.id))
@@ -169,14 +169,17 @@ fn listed(sets: &[Owned<'_, '_>], port: &ServicePort, workloads: &Workloads<'_>)
     out
 }
 
+/// Whether a port of a set is what a service port leads to.
+fn is_of(listed: &EndpointPort, port: &ServicePort) -> bool {
+    listed.name == port.name && listed.protocol == port.protocol
+}
+
 /// Pods that are listed in IPv4, if any endpoint is in IPv6.
 // SPEC: S15. Weights are of pods, so a pod that is listed in both families of addresses counts once, in IPv4, also where that address is
 // not its alone. Test: s15_a_dual_stack_pod_counts_once.
 fn listed_in_v4<'c>(sets: &[Owned<'_, 'c>], port: &ServicePort) -> BTreeSet<&'c PodId> {
     let all = || {
-        let of_port = sets
-            .iter()
-            .filter(|(set, _)| set.ports.iter().any(|p| p.name == port.name && p.protocol == port.protocol));
+        let of_port = sets.iter().filter(|(set, _)| set.ports.iter().any(|p| is_of(p, port)));
         of_port.flat_map(|(set, owners)| set.endpoints.iter().zip(owners))
     };
     if !all().any(|(endpoint, _)| endpoint.address.is_ipv6()) {

@@ -46,8 +46,7 @@ impl WorkloadId {
 
     /// Whether both are the same to others whom they call.
     pub(crate) fn is_same_caller(&self, other: &Self) -> bool {
-        let who = |id: &Self| (id.namespace.clone(), id.account.clone(), id.bindings.clone());
-        self == other || who(self) == who(other)
+        self.namespace == other.namespace && self.account == other.account && self.bindings == other.bindings
     }
 
     /// The service account.
