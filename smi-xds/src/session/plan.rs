@@ -181,7 +181,6 @@ impl Session {
             topic.pending.remove(name);
             topic.forced.remove(name);
         }
-        topic.parked.retain(|name, _| wanted.get(name).is_some());
         for name in plan.depart {
             topic.leaving.entry(name).or_insert(now);
         }
@@ -201,6 +200,14 @@ impl Session {
         }
         // Who comes back leaves no longer.
         topic.leaving.retain(|name, _| wanted.get(name).is_none());
+        topic.parked.retain(|name, parked| match (wanted.get(name), topic.known.get(name)) {
+            (None, None) => false,
+            // The client was sent what it should have, and not what it refused.
+            (Some(wanted), Some(known)) if wanted.version() == known.version() => {
+                wanted.version() == parked.resource.version()
+            }
+            _ => true,
+        });
         topic.share(wanted);
         let delta = self.protocol == Protocol::Delta;
         let full = !delta && key.1.full_state();
@@ -242,6 +249,9 @@ impl Session {
         let changed = plan.send.iter().map(|r| (Arc::clone(r.name()), Some(Arc::clone(r))));
         let mut content: Vec<_> = changed.chain(plan.remove.into_iter().map(|n| (n, None))).collect();
         content.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if full {
+            topic.add_unanswered(&mut content);
+        }
         topic.flights.push_back(Flight { nonce, at: now, content, trial: plan.trial });
         if topic.flights.len() > self.limits.window.max(1) * 2 {
             topic.flights.pop_front();

@@ -158,6 +158,17 @@ impl Topic {
         }
     }
 
+    /// A response that holds everything also repeats what earlier ones changed and nobody answered yet: its refusal may be about that.
+    pub(crate) fn add_unanswered(&self, content: &mut Vec<(Name, Option<Arc<Resource>>)>) {
+        for (name, resource) in self.flights.iter().rev().flat_map(|f| &f.content) {
+            let Err(at) = content.binary_search_by(|(n, _)| n.cmp(name)) else { continue };
+            let version = |r: &Arc<Resource>| r.version();
+            if self.known.get(name).map(version) == resource.as_ref().map(version) {
+                content.insert(at, (Arc::clone(name), resource.clone()));
+            }
+        }
+    }
+
     /// Takes the answered response out; `None` if the nonce is not of one that waits.
     pub(crate) fn land(&mut self, nonce: u64) -> Option<Flight> {
         let at = self.flights.iter().position(|f| f.nonce == nonce)?;
@@ -178,7 +189,7 @@ impl Topic {
                 // It may be unsubscribed by now.
                 Some(resource) if self.subscription.covers(name) => {
                     self.accepted.insert(Arc::clone(resource));
-                    if self.known.get(name).is_some_and(|k| k.version() == resource.version()) {
+                    if self.is_parked(resource) {
                         self.parked.remove(name);
                     }
                 }
@@ -199,11 +210,15 @@ impl Topic {
         let mut suspects: Vec<Arc<Resource>> = Vec::new();
         let mut removed = Vec::new();
         for (name, resource) in flight.content {
+            // The answer to the later response decides.
+            if self.flights.iter().any(|f| f.nonce > flight.nonce && f.touches(&name)) {
+                continue;
+            }
             let Some(resource) = resource else {
                 removed.push(name);
                 continue;
             };
-            // Meanwhile replaced or unsubscribed: no longer of interest.
+            // Meanwhile unsubscribed: no longer of interest.
             if self.known.get(&name).is_some_and(|k| k.version() == resource.version()) {
                 suspects.push(resource);
             }
