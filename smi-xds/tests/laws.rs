@@ -19,7 +19,7 @@ mod support;
 #[path = "support/world.rs"]
 mod world;
 
-use mirror::Mirror;
+use mirror::{Mirror, Refusing};
 use proptest::prelude::*;
 use prost::Message as _;
 use smi_xds::Protocol::{Delta, Sotw};
@@ -35,7 +35,7 @@ proptest! {
     fn a_client_that_answers_ends_with_the_snapshot_and_never_refers_to_nothing(
         delta in any::<bool>(), steps in steps(0..3)
     ) {
-        let mut client = Mirror::new(if delta { Delta } else { Sotw });
+        let mut client = Mirror::new(if delta { Delta } else { Sotw }, Refusing::Whole);
         for step in &steps {
             client.step(step);
             client.check_references();
@@ -59,8 +59,9 @@ proptest! {
     }
 
     #[test]
-    fn what_a_client_refuses_spoils_nothing_else(delta in any::<bool>(), steps in steps(198..204)) {
-        let mut client = Mirror::new(if delta { Delta } else { Sotw });
+    fn what_a_client_refuses_spoils_nothing_else(delta in any::<bool>(), whole in any::<bool>(), steps in steps(198..204)) {
+        let refusing = if whole { Refusing::Whole } else { Refusing::Bad };
+        let mut client = Mirror::new(if delta { Delta } else { Sotw }, refusing);
         for step in &steps {
             client.step(step);
         }

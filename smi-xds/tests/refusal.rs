@@ -11,7 +11,7 @@
 mod support;
 
 use smi_xds::Protocol::{Delta, Sotw};
-use smi_xds::kind::{CLUSTER, ROUTE};
+use smi_xds::kind::{CLUSTER, LISTENER, ROUTE};
 use smi_xds::wire::DiscoveryRequest;
 use support::*;
 
@@ -149,4 +149,108 @@ fn a_client_that_kept_its_state_loses_nothing_in_the_search_for_a_bad_resource()
     // Halves would remove the others.
     talk.none();
     assert_eq!(talk.status(CLUSTER).parked.len(), 8);
+}
+
+#[test]
+fn a_response_repeats_what_earlier_ones_changed_so_its_refusal_is_not_only_about_what_is_new() {
+    let mut talk = Talk::with(Sotw, [cluster("a", "bad")]);
+    talk.sotw(CLUSTER, &[]);
+    let first = talk.one();
+    talk.publish([cluster("a", "bad"), cluster("b", "good")]);
+    // Envoy answers when its clusters are warm, and that may take longer.
+    talk.now += 5_000;
+    let second = talk.one();
+    assert_eq!(second.values, set(&["bad", "good"]));
+    talk.nack(&first, &[], "unlucky");
+    talk.nack(&second, &[], "unlucky");
+    let told = talk.settle_unless("bad", "unlucky");
+    assert_eq!(told.last().unwrap().values, set(&["good"]));
+    let parked = talk.status(CLUSTER).parked;
+    assert_eq!(parked.iter().map(|p| &*p.name).collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn what_a_client_took_of_a_refused_response_is_gone_when_the_snapshot_says_so() {
+    // Envoy listens on `open` although it refuses the response.
+    let mut talk = Talk::with(Sotw, [listener("open", "good", &[]), listener("other", "bad", &[])]);
+    talk.sotw(LISTENER, &[]);
+    let seen = talk.one();
+    talk.publish([]);
+    talk.nack(&seen, &[], "other: no");
+    assert_eq!(talk.one().values, set(&[]), "nothing is left, and that is said");
+}
+
+#[test]
+fn a_client_goes_back_to_what_it_had_where_it_may_have_taken_what_is_in_doubt() {
+    let mut talk = Talk::with(Sotw, [cluster("a", "a1"), cluster("b", "b1")]);
+    talk.sotw(CLUSTER, &[]);
+    talk.settle(&[]);
+    talk.publish([cluster("a", "a2"), cluster("b", "bad")]);
+    let seen = talk.one();
+    talk.publish([cluster("a", "a1"), cluster("b", "b1")]);
+    talk.nack(&seen, &[], "unlucky");
+    assert_eq!(talk.one().values, set(&["a1", "b1"]));
+    assert_eq!(talk.status(CLUSTER).parked.len(), 0);
+}
+
+#[test]
+fn what_a_refused_response_took_away_does_not_come_back() {
+    // Envoy would warm it again, and wait for an assignment that nobody sends.
+    let mut talk = Talk::with(Sotw, [cluster("old", "old")]);
+    talk.sotw(CLUSTER, &[]);
+    talk.settle(&[]);
+    talk.publish([cluster("a", "good"), cluster("b", "bad")]);
+    let told = talk.settle_unless("bad", "b: no");
+    assert!(told.iter().all(|seen| !seen.values.contains("old")), "{told:?}");
+    assert_eq!(told.last().unwrap().values, set(&["good"]));
+}
+
+#[test]
+fn a_removal_that_was_sent_again_meanwhile_is_not_thought_undone_by_an_earlier_refusal() {
+    let mut talk = Talk::with(Delta, [cluster("a", "good")]);
+    talk.delta(CLUSTER, &[]);
+    talk.settle(&[]);
+    let bad = || cluster("b", "bad");
+    talk.publish([bad()]);
+    let first = talk.one();
+    talk.publish([cluster("a", "bad")]);
+    let second = talk.one();
+    talk.publish([bad()]);
+    let third = talk.one();
+    talk.nack(&first, &[], "b: no");
+    let early = talk.poll();
+    talk.publish([cluster("a", "good"), bad()]);
+    talk.nack(&second, &[], "a: no");
+    talk.nack(&third, &[], "b: no");
+    if let Some(early) = early {
+        talk.ack(&early, &[]);
+    }
+    // Whether the client still has it is unknown.
+    assert!(talk.settle(&[]).iter().any(|seen| seen.names.contains("a")));
+}
+
+#[test]
+fn a_refusal_is_remembered_until_something_else_was_sent() {
+    for protocol in [Delta, Sotw] {
+        let mut talk = Talk::with(protocol, [cluster("a", "1")]);
+        match protocol {
+            Delta => talk.delta(CLUSTER, &[]),
+            Sotw => talk.sotw(CLUSTER, &[]),
+        }
+        talk.settle(&[]);
+        talk.publish([cluster("a", "bad")]);
+        talk.settle_unless("bad", "no");
+        assert_eq!(talk.status(CLUSTER).parked.len(), 1, "{protocol:?}");
+        // What the client has is wanted again.
+        talk.publish([cluster("a", "1")]);
+        talk.settle(&[]);
+        assert_eq!(talk.status(CLUSTER).parked.len(), 0, "{protocol:?}");
+        talk.publish([cluster("a", "2")]);
+        talk.settle(&[]);
+        // It has changed since, so it is tried again.
+        talk.publish([cluster("a", "bad")]);
+        let told = talk.settle_unless("bad", "no");
+        assert!(told[0].values.contains("bad"), "{protocol:?}: {told:?}");
+        assert_eq!(talk.status(CLUSTER).parked.len(), 1, "{protocol:?}");
+    }
 }

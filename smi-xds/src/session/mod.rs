@@ -9,7 +9,8 @@
 //! waits are bounded.
 //!
 //! **Refusals.** A refused response of several resources is sent again in parts until the bad ones are found; these are parked, and not
-//! sent again until they change or the client asks for them anew.
+//! sent again until they change or the client asks for them anew. A client may use parts of what it refuses, as Envoy does, or nothing:
+//! what such a response changed is in doubt until it is said again.
 //!
 //! - `subscription` · `topic`: one type of one stream · `plan`: what to send next
 

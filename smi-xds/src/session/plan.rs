@@ -54,10 +54,7 @@ impl Session {
     /// When to poll again although nothing happens: the end of the next wait.
     #[must_use]
     pub fn deadline(&self, now: Millis) -> Option<Millis> {
-        let waiting = self
-            .topics
-            .values()
-            .any(|t| !t.pending.is_empty() || !t.trials.is_empty() || !t.leaving.is_empty());
+        let waiting = self.topics.values().any(|t| !t.is_idle());
         if !waiting || self.published.is_none() {
             return None;
         }
@@ -71,7 +68,7 @@ impl Session {
     fn plan(&self, topic: &Topic, wanted: &Set, now: Millis) -> Option<Plan> {
         let full = self.protocol == Protocol::Sotw && topic.url.full_state();
         let greet = !topic.greeted && (full || topic.subscription.is_wildcard());
-        if topic.pending.is_empty() && topic.trials.is_empty() && topic.leaving.is_empty() && !greet {
+        if topic.is_idle() && !greet {
             return None;
         }
         let window = if self.protocol == Protocol::Sotw { 1 } else { self.limits.window };
@@ -83,7 +80,7 @@ impl Session {
             let send = trial.iter().filter(|n| topic.subscription.covers(n)).filter_map(|n| wanted.get(n));
             return Some(Plan { send: send.cloned().collect(), trial: true, ..Plan::default() });
         }
-        let mut plan = Plan { respond: greet, ..Plan::default() };
+        let mut plan = Plan { respond: greet || !topic.doubt.is_empty(), ..Plan::default() };
         for name in &topic.pending {
             let forced = topic.forced.contains(name);
             if !topic.subscription.covers(name) && !forced {
@@ -249,8 +246,10 @@ impl Session {
         let changed = plan.send.iter().map(|r| (Arc::clone(r.name()), Some(Arc::clone(r))));
         let mut content: Vec<_> = changed.chain(plan.remove.into_iter().map(|n| (n, None))).collect();
         content.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut clusters = plan.send;
         if full {
             topic.add_unanswered(&mut content);
+            clusters.extend(topic.restate(&mut content));
         }
         topic.flights.push_back(Flight { nonce, at: now, content, trial: plan.trial });
         if topic.flights.len() > self.limits.window.max(1) * 2 {
@@ -258,7 +257,7 @@ impl Session {
         }
         self.events.push(Event::Sent { type_url: key.1.clone(), resources: sent, removed });
         if key.1.as_str() == CLUSTER {
-            self.owe_assignments(&plan.send, nonce);
+            self.owe_assignments(&clusters, nonce);
         }
         Some(response)
     }

@@ -71,6 +71,8 @@ pub(crate) struct Topic {
     /// Parts of a refused response, to be tried apart.
     pub(crate) trials: VecDeque<Vec<Name>>,
     refusals: u32,
+    /// State of the world: what a refused response changed. The client may use parts of it, so it is told again what holds.
+    pub(crate) doubt: BTreeSet<Name>,
     /// State of the world: the client had resources of this type when it connected.
     pub(crate) had_state: bool,
     /// Whether there was a response.
@@ -102,6 +104,7 @@ impl Topic {
             flights: VecDeque::new(),
             trials: VecDeque::new(),
             refusals: 0,
+            doubt: BTreeSet::new(),
             had_state: false,
             greeted: false,
             last_nonce: 0,
@@ -151,8 +154,9 @@ impl Topic {
         let keep = |name: &Name| self.subscription.has(name);
         let gone: Vec<Name> = self.known.names().filter(|n| !keep(n)).cloned().collect();
         let parked: Vec<Name> = self.parked.keys().filter(|n| !keep(n)).cloned().collect();
-        self.pending = self.pending.iter().filter(|n| keep(n)).cloned().collect();
-        self.forced = self.forced.iter().filter(|n| keep(n)).cloned().collect();
+        self.pending.retain(keep);
+        self.forced.retain(keep);
+        self.doubt.retain(keep);
         for name in gone.iter().chain(&parked) {
             self.forget(name);
         }
@@ -167,6 +171,19 @@ impl Topic {
                 content.insert(at, (Arc::clone(name), resource.clone()));
             }
         }
+    }
+
+    /// This response says what holds of that which was in doubt: adds what is gone, returns what the client is told to go back to.
+    pub(crate) fn restate(&mut self, content: &mut Vec<(Name, Option<Arc<Resource>>)>) -> Vec<Arc<Resource>> {
+        let mut back = Vec::new();
+        for name in std::mem::take(&mut self.doubt) {
+            let Err(at) = content.binary_search_by(|(n, _)| n.cmp(&name)) else { continue };
+            match self.known.get(&name) {
+                Some(before) => back.push(Arc::clone(before)),
+                None => content.insert(at, (name, None)),
+            }
+        }
+        back
     }
 
     /// Takes the answered response out; `None` if the nonce is not of one that waits.
@@ -223,6 +240,10 @@ impl Topic {
                 suspects.push(resource);
             }
         }
+        // Removals went down with the suspects; alone they are not tried again.
+        removed.retain(|name| {
+            carried > 0 && self.accepted.get(name).is_some() && self.known.get(name).is_none()
+        });
         if fall_back {
             for suspect in &suspects {
                 match self.accepted.get(suspect.name()).filter(|r| r.has_content()) {
@@ -230,12 +251,14 @@ impl Topic {
                     None => drop(self.known.remove(suspect.name())),
                 }
             }
-        }
-        // Removals went down with the suspects; alone they are not tried again.
-        for name in removed.into_iter().filter(|_| carried > 0) {
-            if let (Some(before), None) = (self.accepted.get(&name), self.known.get(&name)) {
-                self.known.insert(Arc::clone(before));
-                self.leaving.insert(name, flight.at);
+            // A client that kept its state over a reconnect would drop whatever a response leaves out.
+            if !(self.had_state && self.accepted.is_empty()) {
+                self.doubt.extend(suspects.iter().map(|r| Arc::clone(r.name())).chain(removed));
+            }
+        } else {
+            for name in removed {
+                self.leaving.insert(Arc::clone(&name), flight.at);
+                self.in_doubt(name);
             }
         }
         let parts = if self.refusals < PATIENCE {
@@ -245,9 +268,7 @@ impl Topic {
         };
         if !parts.is_empty() {
             for suspect in suspects.iter().filter(|_| !fall_back) {
-                // Whether the client has it is unknown until it is tried apart.
-                let (url, name) = (self.url.clone(), Arc::clone(suspect.name()));
-                self.known.insert(Arc::new(Resource::remembered(url, name, Version::default())));
+                self.in_doubt(Arc::clone(suspect.name()));
             }
             // Depth first, so that little is in doubt at a time.
             for part in parts.into_iter().rev() {
@@ -260,6 +281,11 @@ impl Topic {
             self.parked.insert(Arc::clone(resource.name()), parked);
         }
         Refused { parked: suspects, retried: 0 }
+    }
+
+    /// Whether the client has it, and which version, is unknown until it is sent again.
+    fn in_doubt(&mut self, name: Name) {
+        self.known.insert(Arc::new(Resource::remembered(self.url.clone(), name, Version::default())));
     }
 
     /// The smaller responses in which suspects are tried again; none: they are at fault.
@@ -275,7 +301,7 @@ impl Topic {
         if !named.is_empty() && !others.is_empty() {
             return vec![others, named];
         }
-        // A client that kept its state over a reconnect would drop whatever a response leaves out.
+        // As above: apart, each would be all there is.
         if fall_back && self.had_state && self.accepted.is_empty() {
             return vec![];
         }
@@ -303,6 +329,11 @@ impl Topic {
             || self.flights.iter().any(|f| f.at + bound > now && f.touches(name))
     }
 
+    /// Whether there is nothing to say.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.trials.is_empty() && self.leaving.is_empty() && self.doubt.is_empty()
+    }
+
     /// Whether there is nothing under way.
     pub(crate) fn is_settled(&self) -> bool {
         self.pending.is_empty() && self.trials.is_empty() && self.flights.is_empty()
@@ -318,7 +349,8 @@ impl Topic {
             .chain(&self.pending)
             .chain(self.trials.iter().flatten())
             .chain(self.parked.keys())
-            .chain(self.leaving.keys());
+            .chain(self.leaving.keys())
+            .chain(&self.doubt);
         let mut found: BTreeSet<&Reference> =
             sent().filter_map(|(_, resource)| resource.as_ref()).flat_map(|r| r.depends_on()).collect();
         for name in names {

@@ -14,10 +14,20 @@ use smi_xds::{Limits, Protocol, Published, Session, Snapshot};
 
 use crate::world::{BAD, Step, World, content, pair};
 
-/// A client that keeps what it is sent, as Envoy does: it refuses a response with a bad resource as a whole, warms new clusters until
-/// their assignment is there, asks for the assignments of its clusters, and answers in order.
+/// What a client does with a response in which something is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusing {
+    /// It uses nothing of it, and does not say what is bad.
+    Whole,
+    /// It uses what is good, names what is bad and answers with an error all the same, as Envoy does.
+    Bad,
+}
+
+/// A client that keeps what it is sent, as Envoy does: it warms new clusters until their assignment is there, asks for the assignments of
+/// its clusters, and answers in order.
 pub struct Mirror {
     protocol: Protocol,
+    refusing: Refusing,
     pub session: Session,
     published: Option<Arc<Published>>,
     now: u64,
@@ -27,19 +37,23 @@ pub struct Mirror {
     pub assignments: BTreeMap<String, String>,
     pub routes: BTreeMap<String, String>,
     unlinked: BTreeSet<String>,
-    answers: VecDeque<(String, String, bool)>,
+    answers: VecDeque<Answer>,
     /// Answers to cluster responses wait for warming.
-    withheld: VecDeque<(String, String, bool)>,
+    withheld: VecDeque<Answer>,
     asked: BTreeSet<String>,
     nonces: BTreeMap<String, String>,
 }
 
+/// Type, nonce, and why it is refused.
+type Answer = (String, String, Option<String>);
+
 const ROUTES: [&str; 3] = ["r0", "r1", "r2"];
 
 impl Mirror {
-    pub fn new(protocol: Protocol) -> Self {
+    pub fn new(protocol: Protocol, refusing: Refusing) -> Self {
         let mut client = Self {
             protocol,
+            refusing,
             session: Session::new(protocol, None, Limits::default()),
             published: None,
             now: 0,
@@ -127,8 +141,17 @@ impl Mirror {
         };
         self.nonces.insert(kind.clone(), nonce.clone());
         let pairs: BTreeMap<String, String> = values.iter().map(pair).collect();
-        let refused = pairs.values().any(|v| content(v) > BAD && kind != ENDPOINT);
-        if !refused {
+        let bad: Vec<&str> = pairs
+            .iter()
+            .filter(|(_, value)| content(value) > BAD && kind != ENDPOINT)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let refused = match self.refusing {
+            _ if bad.is_empty() => None,
+            Refusing::Whole => Some("no".to_owned()),
+            Refusing::Bad => Some(bad.join(", ")),
+        };
+        if refused.is_none() || self.refusing == Refusing::Bad {
             self.apply(&kind, pairs, removed);
         }
         let answer = (kind, nonce, refused);
@@ -164,6 +187,7 @@ impl Mirror {
                 }
                 let changed: Vec<(String, String)> = pairs
                     .into_iter()
+                    .filter(|(_, value)| content(value) <= BAD)
                     .filter(|(n, v)| self.warming.get(n).or(self.clusters.get(n)) != Some(v))
                     .collect();
                 let mut add = Vec::new();
@@ -193,7 +217,7 @@ impl Mirror {
             }
             ROUTE => {
                 self.unlinked.retain(|name| !pairs.contains_key(name));
-                self.routes.extend(pairs);
+                self.routes.extend(pairs.into_iter().filter(|(_, value)| content(value) <= BAD));
                 for name in removed.unwrap_or_default() {
                     self.routes.remove(&name);
                 }
@@ -204,7 +228,7 @@ impl Mirror {
 
     fn answer(&mut self) -> bool {
         let Some((kind, nonce, refused)) = self.answers.pop_front() else { return false };
-        let error = refused.then(|| RpcStatus { code: 13, message: "no".into() });
+        let error = refused.map(|message| RpcStatus { code: 13, message });
         match self.protocol {
             Delta => {
                 let request = DeltaDiscoveryRequest {

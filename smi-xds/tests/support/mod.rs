@@ -125,6 +125,20 @@ impl Talk {
         all
     }
 
+    /// Accepts everything that does not hold this value until nothing more comes.
+    pub fn settle_unless(&mut self, bad: &str, message: &str) -> Vec<Seen> {
+        let mut all = Vec::new();
+        while let Some(seen) = self.poll() {
+            if seen.values.contains(bad) {
+                self.nack(&seen, &[], message);
+            } else {
+                self.ack(&seen, &[]);
+            }
+            all.push(seen);
+        }
+        all
+    }
+
     pub fn none(&mut self) {
         assert_eq!(self.poll(), None);
     }
