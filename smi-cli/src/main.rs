@@ -224,12 +224,7 @@ fn check(
 
 /// Compiles a world; the report is that of all stages together.
 fn compiled(world: &World, options: &CompileOptions) -> (Compiled, smi_core::diag::Report) {
-    let mut compiled = compile(&world.hub, &world.cluster, options);
-    if let Some(table) = port_table::apart(&compiled.ir.listeners, options) {
-        let mut options = options.clone();
-        options.port_table = table;
-        compiled = compile(&world.hub, &world.cluster, &options);
-    }
+    let compiled = compile(&world.hub, &world.cluster, options);
     let mut report = world.report.clone();
     report.append(compiled.report.clone());
     report.append(validate(&world.hub, &world.cluster, &compiled.ir, options));

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
-use smi_core::compile::CompileOptions;
 use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{ListenerKey, PortTable};
 
@@ -40,51 +39,14 @@ pub(crate) fn write(path: &Path, table: &PortTable) -> anyhow::Result<()> {
 /// The table for the next time: ports in use stay, and entries of services that are not there now are for when they come back (S37), as
 /// long as nobody else has their port.
 pub(crate) fn kept(used: &PortTable, before: PortTable) -> PortTable {
-    let taken = sockets(used);
+    let taken: BTreeSet<_> = used.entries.iter().map(|(key, port)| (key.transport(), *port)).collect();
     let mut table = used.clone();
     for (key, port) in before.entries {
-        if !taken.contains(&socket(&key, port)) {
+        if !taken.contains(&(key.transport(), port)) {
             table.entries.entry(key).or_insert(port);
         }
     }
     table
-}
-
-/// The table to compile with, where the compiler gave services that are new the ports of services that are not there now: those have
-/// others, as long as there are any.
-pub(crate) fn apart(made: &PortTable, options: &CompileOptions) -> Option<PortTable> {
-    let before = &options.port_table;
-    let old = sockets(before);
-    let is_new = |key: &ListenerKey| !before.entries.contains_key(key);
-    if !made.entries.iter().any(|(key, port)| is_new(key) && old.contains(&socket(key, *port))) {
-        return None;
-    }
-    let mut taken = sockets(made);
-    taken.extend(&old);
-    let mut table = before.clone();
-    for (key, port) in made.entries.iter().filter(|(key, _)| is_new(key)) {
-        let mut given = *port;
-        if old.contains(&socket(key, *port)) {
-            let (first, count) = match key {
-                ListenerKey::Http(_) => options.port_ranges.http,
-                ListenerKey::Tcp(..) => options.port_ranges.tcp,
-                ListenerKey::Udp(..) => options.port_ranges.udp,
-            };
-            let mut range = (0..count).filter_map(|n| first.checked_add(n).and_then(Port::new));
-            given = range.find(|port| taken.insert(socket(key, *port))).unwrap_or(given);
-        }
-        table.entries.insert(key.clone(), given);
-    }
-    Some(table)
-}
-
-/// TCP and UDP may have the same port.
-fn socket(key: &ListenerKey, port: Port) -> (bool, Port) {
-    (matches!(key, ListenerKey::Udp(..)), port)
-}
-
-fn sockets(table: &PortTable) -> BTreeSet<(bool, Port)> {
-    table.entries.iter().map(|(key, port)| socket(key, *port)).collect()
 }
 
 fn key_of(text: &str) -> Option<ListenerKey> {
@@ -130,28 +92,5 @@ mod tests {
             ("udp/shop/dns/53", 3),
         ]);
         assert_eq!(kept(&used, before), wanted);
-    }
-
-    #[test]
-    fn services_that_are_new_leave_ports_of_others_alone() {
-        let mut options = CompileOptions::default();
-        options.port_ranges.tcp = (10, 4);
-        options.port_table = table(&[("http/80", 1), ("tcp/shop/away/80", 10), ("udp/shop/dns/53", 11)]);
-        let made = table(&[("http/80", 1), ("tcp/shop/a/80", 10), ("tcp/shop/b/80", 11)]);
-        let wanted = table(&[
-            ("http/80", 1),
-            ("tcp/shop/a/80", 12),
-            ("tcp/shop/away/80", 10),
-            ("tcp/shop/b/80", 11),
-            ("udp/shop/dns/53", 11),
-        ]);
-        assert_eq!(apart(&made, &options), Some(wanted));
-        assert_eq!(apart(&table(&[("http/80", 1), ("tcp/shop/b/80", 11)]), &options), None);
-        // Rather the port of one that is away than none.
-        options.port_ranges.tcp = (10, 2);
-        assert_eq!(
-            apart(&made, &options).unwrap().entries.get(&key_of("tcp/shop/a/80").unwrap()),
-            Port::new(10).as_ref()
-        );
     }
 }

@@ -7,7 +7,8 @@ use crate::diag::{Diagnostic, FieldPath, ObjectRef, Report};
 use crate::hub::names::{Namespaced, Port, Transport};
 use crate::ir::{ListenerKey, PortTable, Protocol, Service};
 
-/// Keeps what the table before has, and gives new entries the lowest free port of their range.
+/// Keeps what the table before has, and gives new entries the lowest free port of their range; ports of services that are away stay theirs as
+/// long as there are others.
 pub(super) fn listeners(
     services: &BTreeMap<Namespaced, Service>,
     options: &CompileOptions,
@@ -29,34 +30,30 @@ pub(super) fn listeners(
     let mut taken: BTreeSet<(Transport, Port)> = BTreeSet::new();
     for (key, port) in &options.port_table.entries {
         let Some(service) = wanted.get(key) else { continue };
-        if taken.insert((transport(key), *port)) {
+        if taken.insert((key.transport(), *port)) {
             table.entries.insert(key.clone(), *port);
         } else {
             let message = format!("listen port {port} of `{key}` already is another listener's");
             report.push(about(codes::LISTENER_TAKEN, &service.origin.object, message));
         }
     }
-    let mut next: BTreeMap<Range, u16> = BTreeMap::new();
+    let away = options.port_table.entries.iter().filter(|(key, _)| !wanted.contains_key(key));
+    let away: &BTreeSet<(Transport, Port)> = &away.map(|(key, port)| (key.transport(), *port)).collect();
+    let mut ports = BTreeMap::new();
     for (key, service) in &wanted {
         if table.entries.contains_key(key) {
             continue;
         }
+        let transport = key.transport();
         let range = Range::of(key);
         let (first, count) = range.ports(options);
-        let cursor = next.entry(range).or_insert(0);
-        let free = loop {
-            if *cursor >= count {
-                break None;
-            }
-            let port = first.checked_add(*cursor).and_then(Port::new);
-            *cursor += 1;
-            match port {
-                Some(port) if taken.insert((transport(key), port)) => break Some(port),
-                Some(_) => {}
-                None => break None,
-            }
-        };
-        match free {
+        let ports = ports.entry(range).or_insert_with(|| {
+            let range = (0..count).filter_map(move |n| first.checked_add(n).and_then(Port::new));
+            let is_away = move |port: &Port| away.contains(&(transport, *port));
+            // Rather the port of one that is away than none.
+            range.clone().filter(move |port| !is_away(port)).chain(range.filter(is_away))
+        });
+        match ports.find(|port| taken.insert((transport, *port))) {
             Some(port) => {
                 table.entries.insert(key.clone(), port);
             }
@@ -75,13 +72,6 @@ pub(super) fn listeners(
 
 fn about(code: crate::diag::Code, service: &ObjectRef, message: String) -> Diagnostic {
     Diagnostic::new(code, service, FieldPath::root().fields(&["spec", "ports"]), message)
-}
-
-fn transport(key: &ListenerKey) -> Transport {
-    match key {
-        ListenerKey::Http(_) | ListenerKey::Tcp(..) => Transport::Tcp,
-        ListenerKey::Udp(..) => Transport::Udp,
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

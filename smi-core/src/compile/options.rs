@@ -22,7 +22,8 @@ pub struct CompileOptions {
     pub allow_probes: bool,
     /// Prefixes of annotations of Services, the first one wins (S34). Each ends in `/`.
     pub annotation_prefixes: Vec<Arc<str>>,
-    /// The port table of the compilation before, whose entries stay where they are (S37).
+    /// The port table of the compilations before, whose entries stay where they are; those of services that are away keep their ports free for
+    /// them while there are others (S37).
     pub port_table: PortTable,
     /// Where new listeners are put.
     pub port_ranges: PortRanges,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::hub::names::{Namespaced, Port};
+use crate::hub::names::{Namespaced, Port, Transport};
 
 /// What listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,17 @@ pub enum ListenerKey {
     Tcp(Namespaced, Port),
     /// One UDP service port.
     Udp(Namespaced, Port),
+}
+
+impl ListenerKey {
+    /// What is listened for; TCP and UDP may have the same port.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Http(_) | Self::Tcp(..) => Transport::Tcp,
+            Self::Udp(..) => Transport::Udp,
+        }
+    }
 }
 
 impl fmt::Display for ListenerKey {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Endpoint, Ir, ListenerKey, Protocol, RouteCondition, ServicePort};
+use super::{Endpoint, Ir, Protocol, RouteCondition, ServicePort};
 use crate::hub::names::Transport;
 
 /// An invariant that does not hold, in words.
@@ -92,8 +92,7 @@ pub fn verify(ir: &Ir) -> Vec<Violation> {
     }
     let mut listening = BTreeSet::new();
     for (key, port) in &ir.listeners.entries {
-        let udp = matches!(key, ListenerKey::Udp(..));
-        need(listening.insert((udp, *port)), &|| format!("listener {key}: port {port} is taken"));
+        need(listening.insert((key.transport(), *port)), &|| format!("listener {key}: port {port} is taken"));
     }
     out
 }

@@ -1,5 +1,6 @@
 //! Readings of the rules that no case under `tests/cases` pins.
 
+mod listeners;
 mod ownership;
 
 use super::{CompileOptions, compile};
