@@ -10,6 +10,7 @@ use smi_core::hub::names::{is_dns_label, is_dns_subdomain};
 use smi_xds::{DevIssuer, Identity, IdentitySource as _};
 
 use super::lock;
+use crate::output::{replace, replace_secret};
 
 /// The authority and its folder.
 pub(super) struct Authority {
@@ -28,8 +29,8 @@ impl Authority {
             _ => {
                 let issuer = DevIssuer::new(domain, lifetime)?;
                 let Identity { chain, key: pem } = issuer.authority();
-                replace(&key, &pem, true)?;
-                replace(&certificate, &chain, false)?;
+                replace_secret(&key, pem.as_bytes())?;
+                replace(&certificate, chain.as_bytes())?;
                 issuer
             }
         };
@@ -47,10 +48,8 @@ impl Authority {
             }
             let Identity { chain, key } = self.issuer.identity(id)?;
             let folder = self.folder.join(namespace).join(name);
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot create `{}`", folder.display()))?;
-            replace(&folder.join("tls.key"), &key, true)?;
-            replace(&folder.join("tls.crt"), &chain, false)?;
+            replace_secret(&folder.join("tls.key"), key.as_bytes())?;
+            replace(&folder.join("tls.crt"), chain.as_bytes())?;
             lock(&self.written).insert(id.to_owned());
         }
         Ok(())
@@ -61,25 +60,4 @@ impl Authority {
         let ids = lock(&self.written).clone();
         self.write(ids.iter().map(String::as_str))
     }
-}
-
-/// Writes a file whole or not at all; a secret one for its owner only.
-fn replace(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
-    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    let fresh = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let _ = std::fs::remove_file(&fresh);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        if secret {
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        }
-        let _ = secret;
-        std::io::Write::write_all(&mut options.open(&fresh)?, text.as_bytes())?;
-        std::fs::rename(&fresh, path)
-    };
-    write().with_context(|| format!("cannot write `{}`", path.display()))
 }
