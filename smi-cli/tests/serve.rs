@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader};
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use support::{Running, eventually};
 
 /// A folder that goes with the test: `in` for manifests, `out` for the files of a proxy.
 struct Folder(PathBuf);
@@ -59,53 +61,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A process that ends with the test, and what it says.
-struct Running {
-    child: Child,
-    said: Arc<Mutex<String>>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (stderr, into) = (child.stderr.take().unwrap(), Arc::clone(&said));
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                *into.lock().unwrap() += &(line + "\n");
-            }
-        });
-        Self { child, said }
-    }
-
-    fn says(&self, what: &str) {
-        eventually(what, || self.said.lock().unwrap().clone(), |said| said.contains(what));
-    }
-
-    fn count(&self, what: &str) -> usize {
-        self.said.lock().unwrap().matches(what).count()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn eventually<T: std::fmt::Debug>(what: &str, see: impl Fn() -> T, holds: impl Fn(&T) -> bool) {
-    let started = Instant::now();
-    loop {
-        let seen = see();
-        if holds(&seen) {
-            return;
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "never: {what}: {seen:?}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -221,7 +176,7 @@ fn what_cannot_be_written_is_written_as_soon_as_it_can_be() {
     serving.says("error: cannot write `out/clusters.json`");
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(serving.count("error: cannot write"), 1);
-    assert!(serving.child.try_wait().unwrap().is_none(), "it ended");
+    assert!(!serving.has_ended());
     std::fs::remove_dir_all(folder.path("out/clusters.json")).unwrap();
     folder.serves("cart", true);
     let left: Vec<_> = std::fs::read_dir(folder.path("out")).unwrap().map(|e| e.unwrap().path()).collect();

@@ -10,13 +10,14 @@
 
 mod setting;
 mod sidecars;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use setting::{
-    Folder, answers, asking, envoy, eventually, free_port, get, grant, pod, pod_and_service, serve,
-};
+use setting::{Folder, answers, asking, envoy, free_port, get, grant, pod, pod_and_service, serve};
+use support::eventually;
 
 /// A shop with one pod of each: who calls, and who is called by name.
 struct Shop {

@@ -1,11 +1,11 @@
 //! A folder of manifests, `smi serve xds` over it, and a real Envoy that it keeps.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::process::Command;
+
+use crate::support::{Running, eventually};
 
 /// A folder that goes with the test.
 pub struct Folder(pub PathBuf);
@@ -37,60 +37,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A process that ends with the test, and what it says.
-pub struct Running {
-    child: Child,
-    said: Arc<Mutex<String>>,
-}
-
-impl Running {
-    pub fn start(command: &mut Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (stderr, into) = (child.stderr.take().unwrap(), Arc::clone(&said));
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                *into.lock().unwrap() += &(line + "\n");
-            }
-        });
-        Self { child, said }
-    }
-
-    pub fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
-    }
-
-    /// Forgets what was said so far.
-    pub fn listen(&self) {
-        self.said.lock().unwrap().clear();
-    }
-
-    pub fn says(&self, what: &str) {
-        eventually(&format!("it says `{what}`"), || self.said(), |said| said.contains(what));
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Waits until it holds, and shows what there was instead.
-pub fn eventually<T: std::fmt::Debug>(what: &str, see: impl Fn() -> T, holds: impl Fn(&T) -> bool) {
-    let started = Instant::now();
-    loop {
-        let seen = see();
-        if holds(&seen) {
-            return;
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "never: {what}: {seen:?}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use smi_xds::identity::{DevIssuer, IdentitySource as _};
 
-use crate::setting::{Folder, Running, asking, eventually, free_port, grant, pod, pod_and_service, serve};
+use crate::setting::{Folder, asking, free_port, grant, pod, pod_and_service, serve};
+use crate::support::{Running, eventually};
 
 const XDS: &str = "spiffe://cluster.local/ns/smi-system/sa/xds";
 
