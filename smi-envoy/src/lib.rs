@@ -59,4 +59,5 @@ pub mod sim;
 pub use backend::{Envoy, Sidecars};
 pub use deliver::{AdsServer, AdsTls, EnvoyConfig, node_id, target_of};
 pub use options::{AppAddress, Certificates, EnvoyOptions, PodTls, SidecarOptions};
+pub use render::host_origins;
 pub use resources::{Kind, Origins, Resource, Resources};

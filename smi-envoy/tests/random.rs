@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,10 +10,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::compile::{CompileOptions, MeshMode, compile};
+use smi_core::ir::ListenerKey;
 use smi_core::load::{Input, Limits, load};
 use smi_core::testing::world;
 use smi_envoy::lint::lint;
-use smi_envoy::{Certificates, Envoy, EnvoyConfig};
+use smi_envoy::{Certificates, Envoy, EnvoyConfig, Kind, host_origins};
 use smi_xds::identity::{DevIssuer, IdentitySource as _};
 
 /// The node proxy's configuration and those of all sidecars.
@@ -51,6 +53,33 @@ fn backend() -> Envoy {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hosts_are_made_of_what_their_routes_are_made_of(text in world()) {
+        let world = load(&[Input::new("world.yaml", text.as_str())], &Limits::default());
+        let ir = compile(&world.hub, &world.cluster, &CompileOptions::default()).ir;
+        let sidecars = ir.pods.keys().cloned().map(ProxyTarget::Sidecar);
+        for target in [ProxyTarget::Node].into_iter().chain(sidecars) {
+            let resources = backend().render(&ir, &target).output.resources;
+            for key in ir.listeners.entries.keys() {
+                let ListenerKey::Http(_) = key else { continue };
+                let name = key.to_string();
+                let Some(routes) = resources.routes.get(&name) else { continue };
+                let hosts = routes.virtual_hosts.iter().filter(|host| host.name != "*");
+                let mut all = BTreeSet::new();
+                for host in hosts {
+                    let of_host = host_origins(&ir, &target, &name, &host.name);
+                    prop_assert!(!of_host.is_empty(), "{target:?} {name} {}", host.name);
+                    all.extend(of_host);
+                }
+                let whole = resources.origins.get(&(Kind::Route, name)).map(|all| (**all).clone()).unwrap_or_default();
+                prop_assert!(all.is_subset(&whole));
+                if target == ProxyTarget::Node {
+                    prop_assert_eq!(all, whole);
+                }
+            }
+        }
+    }
 
     #[test]
     fn nothing_is_found_and_bytes_are_stable(text in world()) {

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod hosts;
 pub mod identity;
 pub mod kind;
 mod link;

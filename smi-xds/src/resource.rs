@@ -17,7 +17,7 @@ pub type Name = Arc<str>;
 pub struct Version(u128);
 
 impl Version {
-    fn of(type_url: &str, name: &str, value: &[u8]) -> Self {
+    pub(crate) fn of(type_url: &str, name: &str, value: &[u8]) -> Self {
         let mut hash = Sha256::new();
         // Lengths keep the parts apart: no two triples give the same input.
         for part in [type_url.as_bytes(), name.as_bytes(), value] {
@@ -160,6 +160,11 @@ impl Resource {
     #[must_use]
     pub fn origins(&self) -> &[String] {
         &self.origins
+    }
+
+    /// As [`Resource::with_origins`] takes them.
+    pub(crate) fn shared_origins(&self) -> Arc<[String]> {
+        Arc::clone(&self.origins)
     }
 
     /// What it refers to.

@@ -38,6 +38,15 @@ pub enum Event {
         /// How many resources of the response are tried again in smaller responses, to find those at fault.
         retried: usize,
     },
+    /// A client that refuses a route configuration took it with some of its virtual hosts closed. They stay so until they change.
+    Closed {
+        /// The whole, with its origins.
+        resource: Arc<Resource>,
+        /// Names of the hosts that the client refuses, which it answers with 503 or, where a filter comes first, less.
+        hosts: Vec<String>,
+        /// The client's words about them.
+        message: Arc<str>,
+    },
 }
 
 /// A version that a client refused.
@@ -48,6 +57,8 @@ pub struct ParkedStatus {
     pub name: Name,
     /// The version refused.
     pub version: Version,
+    /// Virtual hosts that are closed; all else of the resource is in force. Empty: nothing of this version is.
+    pub closed: Vec<String>,
     /// The objects it comes from.
     pub origins: Vec<String>,
     /// The client's words.
@@ -87,6 +98,7 @@ impl TopicStatus {
         let parked = topic.parked.iter().map(|(name, parked)| ParkedStatus {
             name: Arc::clone(name),
             version: parked.resource.version(),
+            closed: topic.narrowed.get(name).map(|n| n.closed()).unwrap_or_default(),
             origins: parked.resource.origins().to_vec(),
             message: Arc::clone(&parked.message),
         });

@@ -19,6 +19,8 @@ use prost::Message as _;
 use smi_envoy::config::Any;
 use smi_envoy::config::address::{Address, Protocol};
 use smi_envoy::config::listener::{HttpConnectionManager, Listener};
+use smi_envoy::config::matcher::RegexMatcher;
+use smi_envoy::config::route::PathSpecifier;
 use smi_xds::kind::{CLUSTER, LISTENER, ROUTE};
 use smi_xds::{ByNodeId, Resource, Snapshot, linked, node};
 
@@ -134,4 +136,63 @@ fn refused_routes_are_reported_and_parked_incremental() {
 #[ignore = "needs Envoy"]
 fn refused_routes_are_reported_and_parked_state_of_the_world() {
     refusal(160, true, routes);
+}
+
+/// Envoy refuses the routes of a port for one virtual host. A grant that is taken back in another host at the same moment, and any later,
+/// takes effect all the same.
+fn one_host(base: u8, sotw: bool) {
+    let mut shop = Shop::new(base);
+    shop.serve();
+    let mut mesh = Mesh::start(ByNodeId::default(), None);
+    mesh.set(&shop);
+    let proxy = mesh.envoy(&shop, "node", sotw);
+    proxy.live();
+    mesh.settled();
+    let mut caller = Caller::new(shop.web(), shop.entry());
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap().0, 200);
+    let with_unsound_host = |shop: &Shop| {
+        let mut config = shop.config().resources;
+        let routes = config.routes.values_mut().next().unwrap();
+        let mut host = routes.virtual_hosts.last().unwrap().clone();
+        (host.name, host.domains) = ("unsound".into(), vec!["unsound.mesh".into()]);
+        let path = PathSpecifier::SafeRegex(RegexMatcher { regex: "(".into() });
+        host.routes[0].r#match.as_mut().unwrap().path = Some(path);
+        routes.virtual_hosts.insert(0, host);
+        let resource = |r: smi_envoy::Resource| Resource::new(r.kind.type_url().as_str(), r.name, &r.encoded);
+        Snapshot::new(linked(config.iter().map(resource)))
+    };
+    shop.granted = false;
+    mesh.store.set(node::NODES, with_unsound_host(&shop));
+    eventually("it is refused", || !mesh.parked().is_empty());
+    mesh.settled();
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap().0, 403, "what was taken back is closed");
+    assert_ne!(caller.get("unsound.mesh", "/items").unwrap().0, 404, "its host is nobody else's");
+    assert_eq!(mesh.closed(), ["unsound"]);
+    let before = mesh.server().totals();
+    shop.granted = true;
+    shop.weights = (0, 1);
+    mesh.store.set(node::NODES, with_unsound_host(&shop));
+    mesh.settled();
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap(), (200, shop.expected()));
+    shop.granted = false;
+    mesh.store.set(node::NODES, with_unsound_host(&shop));
+    mesh.settled();
+    assert_eq!(caller.get("cart.shop.mesh", "/items").unwrap().0, 403);
+    assert_eq!(mesh.server().totals().nacks, before.nacks, "the host is not tried again");
+    assert_eq!(mesh.closed(), ["unsound"]);
+    mesh.set(&shop);
+    mesh.settled();
+    assert_eq!(mesh.parked(), []);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn one_refused_host_holds_nothing_back_incremental() {
+    one_host(170, false);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn one_refused_host_holds_nothing_back_state_of_the_world() {
+    one_host(180, true);
 }

@@ -172,7 +172,7 @@ async fn serve(args: &XdsArgs) -> anyhow::Result<()> {
             Arc::clone(&store),
             placement,
             ServerOptions::default(),
-            Box::new(nodes::Reporter),
+            Box::new(nodes::Reporter { shared: Arc::clone(&shared) }),
         );
         serving = Some(tokio::spawn(async move { server.serve(listener, tls, stopped).await }));
     }

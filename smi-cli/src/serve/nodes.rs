@@ -4,11 +4,11 @@ use smi_core::backend::ProxyTarget;
 use smi_core::cluster::PodId;
 use smi_core::diag::printable;
 use smi_core::ir::Ir;
-use smi_envoy::target_of;
+use smi_envoy::{host_origins, target_of};
 use smi_xds::server::{Client, Observer};
 use smi_xds::status::Event;
 use smi_xds::wire::Node;
-use smi_xds::{Denied, Group, Peer, Placement, node};
+use smi_xds::{Denied, Group, Peer, Placement, Resource, node};
 
 use super::{Shared, lock, say};
 
@@ -59,7 +59,9 @@ fn identity(ir: &Ir, pod: &PodId) -> Option<String> {
 }
 
 /// Tells the operator of nodes that come, go and refuse.
-pub(super) struct Reporter;
+pub(super) struct Reporter {
+    pub(super) shared: Shared,
+}
 
 impl Observer for Reporter {
     fn connected(&self, client: &Client) {
@@ -67,23 +69,30 @@ impl Observer for Reporter {
     }
 
     fn event(&self, client: &Client, event: &Event) {
-        if let Event::Refused { type_url, message, parked, retried } = event {
-            let message = shown(message, 500);
-            let node = shown(&client.node.id, 100);
-            if *retried > 0 {
-                let kind = type_url.short();
-                say(format_args!("`{node}` refused {retried} of {kind}; trying them apart: {message}"));
-            }
-            for resource in parked {
-                say(format_args!(
-                    "error: `{node}` refused {} `{}`: {message}",
-                    type_url.short(),
-                    resource.name()
-                ));
-                for origin in resource.origins() {
-                    say(format_args!("  = from {origin}"));
+        let node = shown(&client.node.id, 100);
+        let error = |what: &str, message: &str, origins: &[String]| {
+            say(format_args!("error: `{node}` refused {what}: {}", shown(message, 500)));
+            origins.iter().for_each(|origin| say(format_args!("  = from {origin}")));
+        };
+        let named = |resource: &Resource| format!("{} `{}`", resource.type_url().short(), resource.name());
+        match event {
+            Event::Refused { type_url, message, parked, retried } => {
+                if *retried > 0 {
+                    let (kind, message) = (type_url.short(), shown(message, 500));
+                    say(format_args!("`{node}` refused {retried} of {kind}; trying them apart: {message}"));
+                }
+                for resource in parked {
+                    error(&named(resource), message, resource.origins());
                 }
             }
+            Event::Closed { resource, hosts, message } => {
+                let closed = shown(&hosts.join("`, `"), 500);
+                let what =
+                    format!("`{closed}` in {}; closed there, all else of it is in force", named(resource));
+                let origins = self.origins(client, resource, hosts);
+                error(&what, message, if origins.is_empty() { resource.origins() } else { &origins });
+            }
+            Event::Sent { .. } | Event::Accepted { .. } | _ => {}
         }
     }
 
@@ -94,6 +103,17 @@ impl Observer for Reporter {
     fn denied(&self, node: Option<&Node>, reason: &str) {
         let id = node.map_or("?", |node| &node.id);
         say(format_args!("denied `{}`: {}", shown(id, 100), printable(reason)));
+    }
+}
+
+impl Reporter {
+    /// What these hosts are made of, as far as they are of the newest configuration.
+    fn origins(&self, client: &Client, routes: &Resource, hosts: &[String]) -> Vec<String> {
+        let (Some(ir), Some(target)) = (lock(&self.shared).clone(), target_of(&client.node.id)) else {
+            return Vec::new();
+        };
+        let of = |host| host_origins(&ir, &target, routes.name(), host);
+        hosts.iter().flat_map(|host| of(host)).map(|origin| origin.to_string()).collect()
     }
 }
 

@@ -118,6 +118,23 @@ fn route_origins(ir: &Ir) -> BTreeMap<Port, Origins> {
     out.into_iter().map(|(number, all)| (number, Arc::new(all.into_iter().collect()))).collect()
 }
 
+/// What a virtual host for callers is made of, for who reports that a proxy refuses it: `routes` and `host` are names of the route
+/// configuration and of the virtual host in it, as rendered for `target`. Empty: they are not of this IR.
+#[must_use]
+pub fn host_origins(ir: &Ir, target: &ProxyTarget, routes: &str, host: &str) -> BTreeSet<Origin> {
+    let mut labels = host.split('.');
+    let name = labels.next().unwrap_or_default();
+    let namespace = labels.next().unwrap_or(match target {
+        ProxyTarget::Sidecar(pod) => pod.name.namespace.as_str(),
+        ProxyTarget::Node => "",
+    });
+    service_ports(ir)
+        .filter(|at| at.name.name.as_str() == name && at.name.namespace.as_str() == namespace)
+        .filter(|at| ListenerKey::Http(at.number).to_string() == routes)
+        .flat_map(|at| at.origins(ir))
+        .collect()
+}
+
 fn service_ports(ir: &Ir) -> impl Iterator<Item = At<'_>> {
     ir.services.iter().flat_map(move |(name, service)| {
         service.ports.iter().map(move |port| At { ir, name, service, number: port.port, port })

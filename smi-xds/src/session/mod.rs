@@ -12,8 +12,12 @@
 //! sent again until they change or the client asks for them anew. A client may use parts of what it refuses, as Envoy does, or nothing:
 //! what such a response changed is in doubt until it is said again.
 //!
-//! - `subscription` · `topic`: one type of one stream · `plan`: what to send next
+//! A route configuration is not parked as a whole if it has virtual hosts that are not at fault: the others are closed in it, and it is
+//! sent again.
+//!
+//! - `subscription` · `topic`: one type of one stream · `plan`: what to send next · `narrow`: a refused route configuration
 
+mod narrow;
 mod plan;
 mod subscription;
 mod topic;
@@ -146,6 +150,9 @@ impl Session {
                 }
                 None => topic.compare(wanted(Some(&published), &topic.url)),
             }
+        }
+        for topic in self.topics.values_mut() {
+            topic.renew(wanted(Some(&published), &topic.url));
         }
         self.published = Some(published);
     }
@@ -334,14 +341,15 @@ impl Session {
             // Envoy answers the last of several; what came before is used too.
             let earlier: Vec<u64> = topic.flights.iter().map(|f| f.nonce).filter(|n| *n < nonce).collect();
             for flight in earlier.into_iter().filter_map(|n| topic.land(n)).collect::<Vec<_>>() {
-                topic.accept(&flight);
+                self.events.extend(topic.accept(&flight));
             }
         }
         match error {
             None => {
-                topic.accept(&flight);
+                let closed = topic.accept(&flight);
                 self.events
                     .push(Event::Accepted { type_url: key.1.clone(), resources: flight.content.len() });
+                self.events.extend(closed);
             }
             Some(error) => {
                 // It can quote a whole resource, or many.

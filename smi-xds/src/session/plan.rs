@@ -77,8 +77,11 @@ impl Session {
             return None;
         }
         if let Some(trial) = topic.trials.front() {
-            let send = trial.iter().filter(|n| topic.subscription.covers(n)).filter_map(|n| wanted.get(n));
-            return Some(Plan { send: send.cloned().collect(), trial: true, ..Plan::default() });
+            let send = trial
+                .iter()
+                .filter(|n| topic.subscription.covers(n))
+                .filter_map(|n| topic.desired(wanted, n));
+            return Some(Plan { send: send.collect(), trial: true, ..Plan::default() });
         }
         let mut plan = Plan { respond: greet || !topic.doubt.is_empty(), ..Plan::default() };
         for name in &topic.pending {
@@ -123,8 +126,8 @@ impl Session {
 
     /// What the client should have. The assignment that Envoy waits for is sent even if its cluster is about to go.
     fn wanted(&self, topic: &Topic, wanted: &Set, name: &Name, forced: bool) -> Option<Arc<Resource>> {
-        if let Some(resource) = wanted.get(name) {
-            return Some(Arc::clone(resource));
+        if let Some(resource) = topic.desired(wanted, name) {
+            return Some(resource);
         }
         let owed = forced && topic.url.as_str() == ENDPOINT && self.owed.contains_key(name);
         let known = topic.known.get(name).filter(|r| r.has_content());
@@ -205,6 +208,7 @@ impl Session {
             }
             _ => true,
         });
+        topic.narrowed.retain(|name, _| topic.parked.contains_key(name));
         topic.share(wanted);
         let delta = self.protocol == Protocol::Delta;
         let full = !delta && key.1.full_state();

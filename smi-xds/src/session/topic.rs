@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::narrow::Narrowing;
 use super::subscription::Subscription;
 use crate::kind::TypeUrl;
 use crate::resource::{Name, Reference, Resource, Version};
 use crate::set::Set;
+use crate::status::Event;
 
 /// Times are milliseconds on a clock of the caller's.
 pub type Millis = u64;
@@ -67,6 +69,8 @@ pub(crate) struct Topic {
     /// Known, but no longer wanted by the snapshot, and since when.
     pub(crate) leaving: BTreeMap<Name, Millis>,
     pub(crate) parked: BTreeMap<Name, Parked>,
+    /// What is sent instead of some that are parked.
+    pub(crate) narrowed: BTreeMap<Name, Narrowing>,
     pub(crate) flights: VecDeque<Flight>,
     /// Parts of a refused response, to be tried apart.
     pub(crate) trials: VecDeque<Vec<Name>>,
@@ -101,6 +105,7 @@ impl Topic {
             forced: BTreeSet::new(),
             leaving: BTreeMap::new(),
             parked: BTreeMap::new(),
+            narrowed: BTreeMap::new(),
             flights: VecDeque::new(),
             trials: VecDeque::new(),
             refusals: 0,
@@ -144,6 +149,7 @@ impl Topic {
         self.forced.remove(name);
         self.leaving.remove(name);
         self.parked.remove(name);
+        self.narrowed.remove(name);
     }
 
     /// Forgets all that the subscription no longer covers.
@@ -192,15 +198,16 @@ impl Topic {
         self.flights.remove(at)
     }
 
-    /// The client accepted a response.
-    pub(crate) fn accept(&mut self, flight: &Flight) {
+    /// The client accepted a response; returns what it settles for where it does not take the whole.
+    pub(crate) fn accept(&mut self, flight: &Flight) -> Vec<Event> {
         self.counts.acks += 1;
         self.last_error = None;
         if self.flights.is_empty() && self.trials.is_empty() && self.parked.is_empty() {
             // One tree instead of two.
             self.accepted = self.known.clone();
-            return;
+            return Vec::new();
         }
+        let mut closed = Vec::new();
         for (name, resource) in &flight.content {
             match resource {
                 // It may be unsubscribed by now.
@@ -209,11 +216,29 @@ impl Topic {
                     if self.is_parked(resource) {
                         self.parked.remove(name);
                     }
+                    closed.extend(self.narrower(resource));
                 }
                 Some(_) => {}
                 None => drop(self.accepted.remove(name)),
             }
         }
+        closed
+    }
+
+    /// The client took this; if it stands for more, the next is tried.
+    fn narrower(&mut self, taken: &Resource) -> Option<Event> {
+        let narrowing = self.narrowed.get_mut(taken.name())?;
+        if narrowing.current().version() != taken.version() {
+            return None;
+        }
+        let ended = narrowing.accept();
+        self.pending.insert(Arc::clone(taken.name()));
+        let message = Arc::clone(&self.parked.get(taken.name())?.message);
+        ended.then(|| Event::Closed {
+            resource: Arc::clone(narrowing.whole()),
+            hosts: narrowing.closed(),
+            message,
+        })
     }
 
     /// The client refused a response: one resource is parked, more are tried in halves until the bad ones are found.
@@ -276,11 +301,60 @@ impl Topic {
             }
             return Refused { parked: Vec::new(), retried: suspects.len() };
         }
+        let mut refused = Refused { parked: Vec::new(), retried: 0 };
         for resource in &suspects {
-            let parked = Parked { resource: Arc::clone(resource), message: Arc::clone(message) };
-            self.parked.insert(Arc::clone(resource.name()), parked);
+            let name = resource.name();
+            let (whole, goes_on) = self.narrow(resource);
+            let parked = Parked { resource: Arc::clone(&whole), message: Arc::clone(message) };
+            self.parked.insert(Arc::clone(name), parked);
+            if goes_on {
+                refused.retried += 1;
+                self.pending.insert(Arc::clone(name));
+            } else {
+                refused.parked.push(whole);
+            }
         }
-        Refused { parked: suspects, retried: 0 }
+        refused
+    }
+
+    /// What the refused resource stands for, and whether something narrower is tried.
+    fn narrow(&mut self, refused: &Arc<Resource>) -> (Arc<Resource>, bool) {
+        let name = refused.name();
+        let accepted = self.accepted.get(name).map(|accepted| &**accepted);
+        let narrowing = self.narrowed.get_mut(name).filter(|n| n.current().version() == refused.version());
+        if let Some(narrowing) = narrowing {
+            let whole = Arc::clone(narrowing.whole());
+            let goes_on = narrowing.refuse(accepted);
+            if !goes_on {
+                self.narrowed.remove(name);
+            }
+            return (whole, goes_on);
+        }
+        let narrowing = Narrowing::start(refused, accepted);
+        let goes_on = narrowing.is_some();
+        self.narrowed.extend(narrowing.map(|narrowing| (Arc::clone(name), narrowing)));
+        (Arc::clone(refused), goes_on)
+    }
+
+    /// What the client should have instead of what it refused, where that has changed.
+    pub(crate) fn renew(&mut self, wanted: &Set) {
+        for (name, narrowing) in &mut self.narrowed {
+            let Some(whole) = wanted.get(name) else { continue };
+            if whole.version() == narrowing.whole().version() {
+                continue;
+            }
+            if let (Some(renewed), Some(parked)) = (narrowing.renew(whole), self.parked.get_mut(name)) {
+                *narrowing = renewed;
+                parked.resource = Arc::clone(whole);
+            }
+        }
+    }
+
+    /// The resource of this name that the client should have: the whole, or what it settled for.
+    pub(crate) fn desired(&self, wanted: &Set, name: &str) -> Option<Arc<Resource>> {
+        let whole = wanted.get(name)?;
+        let narrowing = self.narrowed.get(name).filter(|n| n.whole().version() == whole.version());
+        Some(Arc::clone(narrowing.map_or(whole, Narrowing::current)))
     }
 
     /// Whether the client has it, and which version, is unknown until it is sent again.

@@ -83,6 +83,13 @@ impl Mesh {
         all.map(|p| (p.name.to_string(), p.origins.clone())).collect()
     }
 
+    /// Virtual hosts that are closed because a client refuses them.
+    pub fn closed(&self) -> Vec<String> {
+        let clients = self.server().clients();
+        let all = clients.iter().flat_map(|c| &c.topics).flat_map(|t| &t.parked);
+        all.flat_map(|p| p.closed.clone()).collect()
+    }
+
     pub fn envoy(&self, shop: &Shop, id: &str, sotw: bool) -> Proxy {
         let mut ads = AdsServer::new("127.0.0.1", self.address.port());
         ads.node_id = Some(id.into());
