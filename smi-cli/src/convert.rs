@@ -13,7 +13,7 @@ use smi_core::load::codes::NOT_UTF8;
 use smi_core::load::de::decode;
 use smi_core::load::tree::Node;
 use smi_core::load::yaml::{parse, pieces};
-use smi_core::load::{Limits, World};
+use smi_core::load::{Limits, World, listed};
 
 use crate::{diagnostics, input};
 
@@ -179,20 +179,18 @@ fn split<'n>(node: &'n Node<'n>, defaults: Option<(&'n str, &'n str)>, out: &mut
     let text = |key, default| node.get(key).and_then(Node::as_str).or(default);
     let api_version = text("apiVersion", defaults.map(|d| d.0));
     let Some((api_version, kind)) = api_version.zip(text("kind", defaults.map(|d| d.1))) else { return };
-    let known = AnyObject::is_known(api_version, kind);
-    if let Some((of, items)) = kind.strip_suffix("List").zip(node.get("items")).filter(|_| !known) {
-        let defaults = (!of.is_empty()).then_some((api_version, of));
+    if let Some((items, defaults)) = listed(node, api_version, kind) {
         let before = out.len();
         items.items().iter().for_each(|item| split(item, defaults, out));
         if out.iter().skip(before).any(|part| part.is_smi) {
             return;
         }
-        // Somebody else's list, perhaps of something else than objects.
+        // Somebody else's list.
         out.truncate(before);
     }
     // Kinds and versions that SMI does not have were refused.
     let group = api_version.split('/').next().unwrap_or_default();
-    let is_smi = known || group == "smi-spec.io" || group.ends_with(".smi-spec.io");
+    let is_smi = group == "smi-spec.io" || group.ends_with(".smi-spec.io");
     out.push(Part { node, kind, is_smi });
 }
 

@@ -376,6 +376,9 @@ items:
     let others = "---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n---\napiVersion: example.com/v1\nkind: AllowList\nitems: [a, b]\n";
     let output = piped(&to, &format!("{wanted}{others}"));
     assert_eq!(stdout(&output), format!("{wanted}{others}"));
+    // A list of a kind that nobody here knows is somebody else's, whatever it holds.
+    let theirs = "---\napiVersion: example.com/v1\nkind: BackupList\nitems:\n- {apiVersion: split.smi-spec.io/v1alpha4, kind: TrafficSplit, metadata: {name: u}}\n- {apiVersion: v1, kind: Secret}\n";
+    assert_eq!(stdout(&piped(&to, theirs)), theirs);
     // A text that is not UTF-8 is not printed with other bytes.
     let folder = Folder::new("bytes");
     let file = folder.0.join("a.yaml");

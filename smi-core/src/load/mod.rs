@@ -27,6 +27,7 @@ pub mod yaml;
 mod tests;
 
 pub use limits::Limits;
+pub use object::listed;
 pub use source::{LineColumn, Sources};
 
 use std::ops::Range;

@@ -35,6 +35,20 @@ struct Item<'n, 'a> {
     kind: &'n str,
 }
 
+/// The items of a list of objects, and the version and kind that they may leave out. `None`: it is no such list.
+#[must_use]
+pub fn listed<'n, 'a>(
+    node: &'n Node<'a>,
+    api_version: &'n str,
+    kind: &'n str,
+) -> Option<(&'n Node<'a>, Option<(&'n str, &'n str)>)> {
+    let is_read = |kind: &str| AnyObject::is_known(api_version, kind) || cluster::is_read(api_version, kind);
+    // Other kinds may be called lists too, but what they list is not known here.
+    let of = kind.strip_suffix("List").filter(|of| !is_read(kind) && (of.is_empty() || is_read(of)))?;
+    // A plain `List` says nothing of its items.
+    Some((node.get("items")?, (!of.is_empty()).then_some((api_version, of))))
+}
+
 impl Objects {
     pub(super) fn new(report: Report) -> Self {
         let (places, refused) = (BTreeMap::new(), BTreeMap::new());
@@ -61,29 +75,19 @@ impl Objects {
     /// Reads an object, or the objects of a list.
     fn item(&mut self, item: &Item<'_, '_>) {
         let Item { node, part, api_version, kind } = *item;
-        // Other kinds may be called lists too, but what they list is not known here.
-        let of = kind.strip_suffix("List").filter(|of| {
-            !AnyObject::is_known(api_version, kind)
-                && (of.is_empty()
-                    || AnyObject::is_known(api_version, of)
-                    || cluster::is_read(api_version, of))
-        });
-        match (of, node.get("items")) {
-            (Some(of), Some(items)) => self.list(items, part, (api_version, of)),
-            (_, None) | (None, _) => self.object(item),
+        match listed(node, api_version, kind) {
+            Some((items, defaults)) => self.list(items, part, defaults),
+            None => self.object(item),
         }
     }
 
-    /// Reads the items of a list. Items of a typed list may leave out version and kind.
-    fn list(&mut self, items: &Node<'_>, part: Part, defaults: (&str, &str)) {
+    fn list(&mut self, items: &Node<'_>, part: Part, defaults: Option<(&str, &str)>) {
         if !matches!(items.kind, Kind::Seq(_)) && !items.is_null() {
             self.push(codes::NOT_AN_OBJECT, items.caret(None), part, "`items` is not a list");
             return;
         }
         for node in items.items() {
             let part = Part { item: Some((node.start, node.end)), ..part };
-            // A plain `List` says nothing of its items.
-            let defaults = (!defaults.1.is_empty()).then_some(defaults);
             if let Some((api_version, kind)) = self.type_meta(node, part, defaults) {
                 self.item(&Item { node, part, api_version, kind });
             }
