@@ -115,6 +115,17 @@ fn subscribing_again_sends_again() {
 }
 
 #[test]
+fn what_was_on_its_way_when_its_name_was_asked_for_again_is_taken_back() {
+    let mut talk = Talk::with(Delta, [route("r", "r1", &[])]);
+    talk.delta(ROUTE, &["r"]);
+    talk.one();
+    talk.publish([]);
+    talk.change(ROUTE, &[], &["r"]);
+    talk.delta(ROUTE, &["r"]);
+    assert_eq!(talk.one().removed, set(&["r"]));
+}
+
+#[test]
 fn a_name_that_is_nothing_yet_is_remembered() {
     let mut talk = Talk::with(Delta, []);
     talk.delta(ROUTE, &["r"]);
@@ -143,7 +154,30 @@ fn initial_versions_leave_the_differences() {
     let mut again = Talk::with(Delta, [cluster("a", "a1"), cluster("b", "b2")]);
     again.resume(CLUSTER, &[], &versions);
     let seen = again.one();
-    assert_eq!((seen.names, seen.removed), (set(&["b"]), set(&["c"])));
+    assert_eq!((&seen.names, &seen.removed), (&set(&["b"]), &set(&[])));
+    // Its routes may use `c`; by now it has told of all that it has.
+    again.ack(&seen, &[]);
+    assert_eq!(again.one().removed, set(&["c"]));
+}
+
+#[test]
+fn what_a_returning_client_uses_goes_after_its_routes_have_changed() {
+    let old = [cluster("old", "1"), route("r", "r1", &["old"])];
+    let mut first = Talk::with(Delta, old);
+    first.delta(CLUSTER, &[]);
+    let clusters = first.settle(&[])[0].versions.clone();
+    first.delta(ROUTE, &["r"]);
+    let routes = first.settle(&[]).pop().unwrap().versions;
+    let mut again = Talk::with(Delta, [cluster("new", "1"), route("r", "r2", &["new"])]);
+    again.resume(CLUSTER, &[], &clusters);
+    let seen = again.one();
+    assert_eq!((&seen.names, &seen.removed), (&set(&["new"]), &set(&[])));
+    again.resume(ROUTE, &["r"], &routes);
+    again.ack(&seen, &[]);
+    let moved = again.one();
+    assert_eq!(moved.names, set(&["r"]));
+    again.ack(&moved, &[]);
+    assert_eq!(again.one().removed, set(&["old"]));
 }
 
 #[test]

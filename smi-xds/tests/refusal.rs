@@ -139,16 +139,113 @@ fn a_refusal_is_not_answered_with_the_same() {
 }
 
 #[test]
-fn a_client_that_kept_its_state_loses_nothing_in_the_search_for_a_bad_resource() {
-    let mut talk = Talk::with(Sotw, (0..8).map(|i| cluster(&format!("c{i}"), &format!("v{i}"))));
+fn a_client_that_kept_its_state_ends_with_all_that_is_sound() {
+    // Parts take the others away until they are said again. Without them nothing would change any more, and what is gone would stay.
+    let mut talk =
+        Talk::with(Sotw, (0..8).map(|i| cluster(&format!("c{i}"), if i == 5 { "bad" } else { "v" })));
     let request =
         DiscoveryRequest { type_url: CLUSTER.into(), version_info: "before".into(), ..Default::default() };
     talk.session.on_sotw(request).unwrap();
+    talk.settle_unless("bad", "something is wrong");
+    let status = talk.status(CLUSTER);
+    assert_eq!((status.parked.len(), status.accepted.0), (1, 7));
+}
+
+#[test]
+fn what_a_returning_client_took_of_a_refused_response_is_gone_when_the_snapshot_says_so() {
+    let mut talk = Talk::with(Sotw, [listener("open", "good", &[]), listener("other", "bad", &[])]);
+    let request =
+        DiscoveryRequest { type_url: LISTENER.into(), version_info: "before".into(), ..Default::default() };
+    talk.session.on_sotw(request).unwrap();
     let seen = talk.one();
-    talk.nack(&seen, &[], "something is wrong");
-    // Halves would remove the others.
+    talk.nack(&seen, &[], "unlucky");
+    talk.publish([]);
+    assert_eq!(talk.one().values, set(&[]));
+}
+
+#[test]
+fn an_answer_to_the_last_of_several_responses_accepts_none_if_it_refuses() {
+    let mut talk = Talk::with(Sotw, [cluster("a", "good")]);
+    talk.sotw(CLUSTER, &[]);
+    talk.one();
+    talk.publish([cluster("a", "good"), cluster("b", "bad")]);
+    // Envoy answers when its clusters are warm, and only the last.
+    talk.now += 5_000;
+    let second = talk.one();
+    talk.nack(&second, &[], "b: no");
+    let told = talk.settle_unless("bad", "b: no");
+    assert_eq!(told.last().unwrap().values, set(&["good"]));
+    let parked = talk.status(CLUSTER).parked;
+    assert_eq!(parked.iter().map(|p| &*p.name).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn an_answer_that_may_be_about_an_earlier_response_parks_nothing_before_it_was_tried_alone() {
+    let mut talk = Talk::with(Sotw, [cluster("a", "bad")]);
+    talk.sotw(CLUSTER, &[]);
+    talk.one();
+    talk.publish([cluster("b", "good")]);
+    talk.now += 5_000;
+    let second = talk.one();
+    talk.nack(&second, &[], "a: no");
+    let told = talk.settle(&[]);
+    assert_eq!(told.last().unwrap().values, set(&["good"]));
+    assert_eq!(talk.status(CLUSTER).parked.len(), 0);
+}
+
+#[test]
+fn a_removal_that_was_refused_is_said_again_although_the_client_never_accepted_what_it_removes() {
+    // Envoy listens on `open` although it refuses the first, and reads nothing of the second.
+    let mut talk = Talk::with(Delta, [listener("open", "good", &[]), listener("other", "bad", &[])]);
+    talk.delta(LISTENER, &[]);
+    let first = talk.one();
+    talk.publish([listener("other", "worse", &[])]);
+    let second = talk.one();
+    assert_eq!(second.removed, set(&["open"]));
+    talk.nack(&first, &[], "other: no");
+    talk.nack(&second, &[], "unreadable");
+    assert!(talk.settle(&[]).iter().any(|seen| seen.removed.contains("open")));
+}
+
+#[test]
+fn a_name_inside_another_is_not_accused() {
+    let mut talk = Talk::with(Delta, [cluster("c1", "good"), cluster("c10", "bad"), cluster("xc10", "good")]);
+    talk.delta(CLUSTER, &[]);
+    let seen = talk.one();
+    talk.nack(&seen, &[], "error adding c10: no");
+    assert_eq!(talk.poll().unwrap().names, set(&["c1", "xc10"]));
+}
+
+#[test]
+fn a_part_waits_for_the_answer_to_the_part_before_it() {
+    // The answer would be to both, and the search begin anew.
+    let mut talk = Talk::with(Sotw, [cluster("a", "good"), cluster("b", "bad")]);
+    talk.sotw(CLUSTER, &[]);
+    let seen = talk.one();
+    talk.nack(&seen, &[], "b: no");
+    let first = talk.one();
+    assert_eq!(first.values, set(&["good"]));
+    talk.now += 15_000;
     talk.none();
-    assert_eq!(talk.status(CLUSTER).parked.len(), 8);
+    // But not for ever.
+    talk.now = talk.session.deadline(talk.now).unwrap();
+    assert_eq!(talk.one().values, set(&["good", "bad"]));
+}
+
+#[test]
+fn a_part_waits_for_what_it_refers_to() {
+    let mut talk = Talk::with(Delta, [route("r", "good", &[]), route("s", "bad", &[])]);
+    talk.delta(CLUSTER, &[]);
+    talk.delta(ROUTE, &["r", "s"]);
+    let greeting = talk.poll().unwrap();
+    talk.ack(&greeting, &[]);
+    let routes = talk.one();
+    talk.nack(&routes, &[], "missing )");
+    talk.publish([cluster("new", "1"), route("r", "better", &["new"]), route("s", "bad", &[])]);
+    let clusters = talk.one();
+    assert_eq!((&*clusters.kind, &clusters.names), (CLUSTER, &set(&["new"])));
+    talk.ack(&clusters, &[]);
+    assert_eq!(talk.poll().unwrap().values, set(&["better"]));
 }
 
 #[test]

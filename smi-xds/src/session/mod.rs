@@ -165,8 +165,7 @@ impl Session {
         let key = self.key(&request.type_url)?;
         let names = self.names(&key.1, request.resource_names)?;
         let Some(topic) = self.topics.get_mut(&key) else {
-            let mut topic = Topic::new(key.1.clone(), Subscription::first(names));
-            topic.had_state = !request.version_info.is_empty();
+            let topic = Topic::new(key.1.clone(), Subscription::first(names));
             return self.open(key, topic);
         };
         let nonce = request.response_nonce.parse::<u64>().ok();
@@ -333,15 +332,16 @@ impl Session {
     /// The client answers a response: with an error it is refused.
     fn answer(&mut self, key: &Key, nonce: u64, error: Option<RpcStatus>) {
         let Some(topic) = self.topics.get_mut(key) else { return };
-        let Some(flight) = topic.land(nonce) else {
+        let Some(mut flight) = topic.land(nonce) else {
             topic.counts.stale += 1;
             return;
         };
         if self.protocol == Protocol::Sotw {
-            // Envoy answers the last of several; what came before is used too.
-            let earlier: Vec<u64> = topic.flights.iter().map(|f| f.nonce).filter(|n| *n < nonce).collect();
-            for flight in earlier.into_iter().filter_map(|n| topic.land(n)).collect::<Vec<_>>() {
-                self.events.extend(topic.accept(&flight));
+            // Envoy answers the last of several, with an error if it refused any of them.
+            let earlier: Vec<u64> =
+                topic.flights.iter().map(|f| f.nonce).filter(|n| *n < nonce).rev().collect();
+            for earlier in earlier.into_iter().filter_map(|n| topic.land(n)).collect::<Vec<_>>() {
+                flight.follow(earlier);
             }
         }
         match error {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::topic::{Flight, Millis, Topic};
 use super::{Key, Protocol, Response, Session, wanted};
-use crate::kind::{CLUSTER, ENDPOINT, TypeUrl};
+use crate::kind::{CLUSTER, ENDPOINT, LISTENER, ROUTE, TypeUrl};
 use crate::resource::{Name, Reference, Resource};
 use crate::set::Set;
 use crate::snapshot::empty_assignment;
@@ -58,10 +58,21 @@ impl Session {
         if !waiting || self.published.is_none() {
             return None;
         }
-        let answers = self.topics.values().flat_map(|t| t.flights.iter().map(|f| f.at + self.limits.answer));
+        let answers = self.topics.values().flat_map(|t| {
+            [self.limits.answer, self.patience(t)]
+                .into_iter()
+                .flat_map(|most| t.flights.iter().map(move |f| f.at + most))
+        });
         let removals =
             self.topics.values().flat_map(|t| t.leaving.values().map(|at| at + self.limits.removal));
         answers.chain(removals).filter(|at| *at > now).min()
+    }
+
+    /// How long a response keeps others of its type waiting. In state of the world an answer is about all before it as well, so that parts of
+    /// a refused one are not apart unless each is answered; Envoy may take 15 s.
+    fn patience(&self, topic: &Topic) -> Millis {
+        let apart = self.protocol == Protocol::Sotw && !topic.trials.is_empty();
+        if apart { self.limits.answer + self.limits.removal } else { self.limits.answer }
     }
 
     /// `None`: nothing to do.
@@ -72,7 +83,8 @@ impl Session {
             return None;
         }
         let window = if self.protocol == Protocol::Sotw { 1 } else { self.limits.window };
-        let waiting = topic.flights.iter().filter(|f| f.at + self.limits.answer > now).count();
+        let patience = self.patience(topic);
+        let waiting = topic.flights.iter().filter(|f| f.at + patience > now).count();
         if waiting >= window {
             return None;
         }
@@ -81,7 +93,9 @@ impl Session {
                 .iter()
                 .filter(|n| topic.subscription.covers(n))
                 .filter_map(|n| topic.desired(wanted, n));
-            return Some(Plan { send: send.collect(), trial: true, ..Plan::default() });
+            let send: Vec<Arc<Resource>> = send.collect();
+            let wait = send.iter().any(|resource| self.must_wait(resource, now));
+            return (!wait).then(|| Plan { send, trial: true, ..Plan::default() });
         }
         let mut plan = Plan { respond: greet || !topic.doubt.is_empty(), ..Plan::default() };
         for name in &topic.pending {
@@ -104,9 +118,11 @@ impl Session {
                 }
                 (None, Some(_)) => plan.depart.push(Arc::clone(name)),
                 (None, None) => {
-                    // The client gave the name up, still gets everything, and does not know that there is no such resource.
-                    let tell = forced && topic.subscription.is_wildcard() && !topic.subscription.has(name);
-                    if tell && self.protocol == Protocol::Delta {
+                    // The client gave the name up, still gets everything, and does not know that there is no such resource. Or it asks again,
+                    // and takes what was on its way for the answer.
+                    let asked = topic.subscription.has(name);
+                    let tell = if asked { topic.in_flight(name) } else { topic.subscription.is_wildcard() };
+                    if tell && forced && self.protocol == Protocol::Delta {
                         plan.remove.push(Arc::clone(name));
                     }
                     // A full response without it is the answer.
@@ -162,10 +178,17 @@ impl Session {
             .filter_map(|url| self.topics.get(&key_of(url)))
             .map(Topic::still_refers)
             .collect();
+        // Who comes back tells of all types before it answers anything.
+        let mut users = topic.url.referrers().iter().filter(|url| [LISTENER, ROUTE].contains(*url));
+        let untold = self.only.is_none()
+            && topic.counts.acks + topic.counts.nacks == 0
+            && users.any(|url| !self.topics.contains_key(&key_of(url)));
         for name in leaving {
             let since = topic.leaving.get(&name).copied().unwrap_or(now);
+            let early = untold && topic.known.get(&name).is_some_and(|r| !r.has_content());
             let reference = Reference { type_url: topic.url.clone(), name };
-            let held = referrers.iter().any(|r| r.as_ref().is_none_or(|set| set.contains(&reference)));
+            let held =
+                early || referrers.iter().any(|r| r.as_ref().is_none_or(|set| set.contains(&reference)));
             if !held || since + self.limits.removal <= now {
                 plan.remove.push(reference.name);
             }
@@ -255,7 +278,8 @@ impl Session {
             topic.add_unanswered(&mut content);
             clusters.extend(topic.restate(&mut content));
         }
-        topic.flights.push_back(Flight { nonce, at: now, content, trial: plan.trial });
+        let carried = content.iter().filter(|(_, resource)| resource.is_some()).count();
+        topic.flights.push_back(Flight { nonce, at: now, content, carried, trial: plan.trial });
         if topic.flights.len() > self.limits.window.max(1) * 2 {
             topic.flights.pop_front();
         }

@@ -20,12 +20,24 @@ pub(crate) struct Flight {
     pub(crate) at: Millis,
     /// What it changed; without resource: removed. Sorted by name.
     pub(crate) content: Vec<(Name, Option<Arc<Resource>>)>,
+    /// How many resources an answer to it may be about.
+    pub(crate) carried: usize,
     pub(crate) trial: bool,
 }
 
 impl Flight {
     pub(crate) fn touches(&self, name: &str) -> bool {
         self.content.binary_search_by(|(n, _)| (**n).cmp(name)).is_ok()
+    }
+
+    /// Stands for an earlier one too.
+    pub(crate) fn follow(&mut self, earlier: Self) {
+        self.carried += earlier.carried;
+        for (name, resource) in earlier.content {
+            if let Err(at) = self.content.binary_search_by(|(n, _)| n.cmp(&name)) {
+                self.content.insert(at, (name, resource));
+            }
+        }
     }
 }
 
@@ -77,8 +89,6 @@ pub(crate) struct Topic {
     refusals: u32,
     /// State of the world: what a refused response changed. The client may use parts of it, so it is told again what holds.
     pub(crate) doubt: BTreeSet<Name>,
-    /// State of the world: the client had resources of this type when it connected.
-    pub(crate) had_state: bool,
     /// Whether there was a response.
     pub(crate) greeted: bool,
     pub(crate) last_nonce: u64,
@@ -110,7 +120,6 @@ impl Topic {
             trials: VecDeque::new(),
             refusals: 0,
             doubt: BTreeSet::new(),
-            had_state: false,
             greeted: false,
             last_nonce: 0,
             last_error: None,
@@ -248,7 +257,7 @@ impl Topic {
         self.counts.nacks += 1;
         self.last_error = Some(Arc::clone(message));
         self.refusals = if flight.trial { self.refusals + 1 } else { 0 };
-        let carried = flight.content.iter().filter(|(_, resource)| resource.is_some()).count();
+        let carried = flight.carried;
         let mut suspects: Vec<Arc<Resource>> = Vec::new();
         let mut removed = Vec::new();
         for (name, resource) in flight.content {
@@ -265,10 +274,9 @@ impl Topic {
                 suspects.push(resource);
             }
         }
-        // Removals went down with the suspects; alone they are not tried again.
-        removed.retain(|name| {
-            carried > 0 && self.accepted.get(name).is_some() && self.known.get(name).is_none()
-        });
+        // Removals went down with the suspects; alone they are not tried again. The client may have what it never accepted, too.
+        removed
+            .retain(|name| carried > 0 && self.subscription.covers(name) && self.known.get(name).is_none());
         if fall_back {
             for suspect in &suspects {
                 match self.accepted.get(suspect.name()).filter(|r| r.has_content()) {
@@ -276,21 +284,14 @@ impl Topic {
                     None => drop(self.known.remove(suspect.name())),
                 }
             }
-            // A client that kept its state over a reconnect would drop whatever a response leaves out.
-            if !(self.had_state && self.accepted.is_empty()) {
-                self.doubt.extend(suspects.iter().map(|r| Arc::clone(r.name())).chain(removed));
-            }
+            self.doubt.extend(suspects.iter().map(|r| Arc::clone(r.name())).chain(removed));
         } else {
             for name in removed {
                 self.leaving.insert(Arc::clone(&name), flight.at);
                 self.in_doubt(name);
             }
         }
-        let parts = if self.refusals < PATIENCE {
-            self.parts(&suspects, carried, message, fall_back)
-        } else {
-            vec![]
-        };
+        let parts = if self.refusals < PATIENCE { parts(&suspects, carried, message) } else { vec![] };
         if !parts.is_empty() {
             for suspect in suspects.iter().filter(|_| !fall_back) {
                 self.in_doubt(Arc::clone(suspect.name()));
@@ -362,35 +363,6 @@ impl Topic {
         self.known.insert(Arc::new(Resource::remembered(self.url.clone(), name, Version::default())));
     }
 
-    /// The smaller responses in which suspects are tried again; none: they are at fault.
-    fn parts(
-        &self,
-        suspects: &[Arc<Resource>],
-        carried: usize,
-        message: &str,
-        fall_back: bool,
-    ) -> Vec<Vec<Name>> {
-        let mut all: Vec<Name> = suspects.iter().map(|r| Arc::clone(r.name())).collect();
-        let (named, others) = split_by_message(&all, message);
-        if !named.is_empty() && !others.is_empty() {
-            return vec![others, named];
-        }
-        // As above: apart, each would be all there is.
-        if fall_back && self.had_state && self.accepted.is_empty() {
-            return vec![];
-        }
-        match all.len() {
-            0 => vec![],
-            // One left of several may be innocent.
-            1 if carried > 1 => vec![all],
-            1 => vec![],
-            n => {
-                let right = all.split_off(n / 2);
-                vec![all, right]
-            }
-        }
-    }
-
     /// Whether this very version was refused.
     pub(crate) fn is_parked(&self, resource: &Resource) -> bool {
         self.parked.get(resource.name()).is_some_and(|p| p.resource.version() == resource.version())
@@ -401,6 +373,11 @@ impl Topic {
         self.pending.contains(name)
             || self.trials.iter().flatten().any(|n| &**n == name)
             || self.flights.iter().any(|f| f.at + bound > now && f.touches(name))
+    }
+
+    /// Whether a response about it is not answered.
+    pub(crate) fn in_flight(&self, name: &str) -> bool {
+        self.flights.iter().any(|f| f.touches(name))
     }
 
     /// Whether there is nothing to say.
@@ -438,6 +415,25 @@ impl Topic {
     }
 }
 
+/// The smaller responses in which suspects are tried again; none: they are at fault.
+fn parts(suspects: &[Arc<Resource>], carried: usize, message: &str) -> Vec<Vec<Name>> {
+    let mut all: Vec<Name> = suspects.iter().map(|r| Arc::clone(r.name())).collect();
+    let (named, others) = split_by_message(&all, message);
+    if !named.is_empty() && !others.is_empty() {
+        return vec![others, named];
+    }
+    match all.len() {
+        0 => vec![],
+        // One left of several may be innocent.
+        1 if carried > 1 => vec![all],
+        1 => vec![],
+        n => {
+            let right = all.split_off(n / 2);
+            vec![all, right]
+        }
+    }
+}
+
 /// At most so many bytes of a text.
 pub(crate) fn beginning(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
@@ -447,8 +443,20 @@ pub(crate) fn beginning(text: &str, most: usize) -> &str {
 /// How much of a message is searched for names.
 const READ: usize = 8192;
 
-/// Those whose names the message mentions, and the others.
+/// Those whose names the message mentions, and the others. A name inside a longer one is not mentioned.
 fn split_by_message(suspects: &[Name], message: &str) -> (Vec<Name>, Vec<Name>) {
     let text = beginning(message, READ);
-    suspects.iter().cloned().partition(|name| !name.is_empty() && text.contains(&**name))
+    let mut mentioned: Vec<&Name> =
+        suspects.iter().filter(|name| !name.is_empty() && text.contains(&***name)).collect();
+    mentioned.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    let mut left = text.to_owned();
+    mentioned.retain(|name| {
+        let there = left.contains(&***name);
+        if there {
+            left = left.replace(&***name, "\0");
+        }
+        there
+    });
+    let named: BTreeSet<&Name> = mentioned.into_iter().collect();
+    suspects.iter().cloned().partition(|name| named.contains(name))
 }
