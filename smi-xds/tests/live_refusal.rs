@@ -12,6 +12,7 @@
 #[path = "support/envoy/mod.rs"]
 mod envoy;
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use envoy::*;
@@ -195,4 +196,70 @@ fn one_refused_host_holds_nothing_back_incremental() {
 #[ignore = "needs Envoy"]
 fn one_refused_host_holds_nothing_back_state_of_the_world() {
     one_host(180, true);
+}
+
+/// Envoy listens on what is sound of a response that it refuses. That closes when it is gone from the snapshot, whether the server has heard
+/// of the refusal by then or not, and although Envoy reads nothing of the response that takes it away.
+fn one_listener(base: u8, sotw: bool) {
+    let shop = Shop::new(base);
+    let mut mesh = Mesh::start(ByNodeId::default(), None);
+    mesh.set(&shop);
+    let proxy = mesh.envoy(&shop, "node", sotw);
+    proxy.live();
+    mesh.settled();
+    let open = Listener {
+        filter_chains: shop.config().resources.listeners.values().next().unwrap().filter_chains.clone(),
+        ..Listener::at(Address::new(shop.tls_entry(), Protocol::Tcp))
+    };
+    let mut elsewhere = shop.tls_entry();
+    elsewhere.set_port(elsewhere.port() - 1);
+    let empty = Listener::at(Address::new(elsewhere, Protocol::Tcp));
+    let listener = |l: &Listener| Resource::new(LISTENER, l.name.as_str(), &l.encode_to_vec());
+    let unreadable = Resource::new(LISTENER, "unreadable", b"\xff");
+    let with = |extra: &[Resource]| {
+        let mut all = shop.resources();
+        all.extend(extra.iter().cloned());
+        Snapshot::new(linked(all))
+    };
+    let listens = || TcpStream::connect_timeout(&shop.tls_entry(), Duration::from_secs(1)).is_ok();
+    let nacks = |mesh: &Mesh| mesh.server().totals().nacks;
+
+    mesh.store.set(node::NODES, with(&[listener(&open), listener(&empty)]));
+    eventually("the sound one listens", || listens() && !mesh.parked().is_empty());
+    mesh.set(&shop);
+    mesh.settled();
+    eventually("it is closed after the refusal", || !listens());
+
+    for wait in [0, 1, 2, 4, 8, 16, 32] {
+        let before = nacks(&mesh);
+        mesh.store.set(node::NODES, with(&[listener(&open), listener(&empty)]));
+        std::thread::sleep(Duration::from_millis(wait));
+        mesh.set(&shop);
+        mesh.settled();
+        eventually("it is closed whenever the refusal comes", || !listens());
+        if wait == 32 {
+            assert!(nacks(&mesh) > before, "it was refused");
+        }
+
+        mesh.store.set(node::NODES, with(&[listener(&open), listener(&empty)]));
+        std::thread::sleep(Duration::from_millis(wait));
+        mesh.store.set(node::NODES, with(std::slice::from_ref(&unreadable)));
+        mesh.settled();
+        eventually("it is closed although that was refused too", || !listens());
+        assert_eq!(mesh.parked(), [("unreadable".to_owned(), vec![])]);
+        mesh.set(&shop);
+        mesh.settled();
+    }
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_listener_of_a_refused_response_closes_when_it_is_gone_incremental() {
+    one_listener(190, false);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_listener_of_a_refused_response_closes_when_it_is_gone_state_of_the_world() {
+    one_listener(200, true);
 }
