@@ -63,6 +63,7 @@ const VALUES: &[(&str, &str)] = &[
     ("x-team", "t-x"),
     ("x-empty", ""),
     ("X-EMPTY", "v"),
+    ("x-request-id", "t-12"),
     ("x-user", "a, ab"),
     ("Cookie", "a=1; beta=1"),
     ("Cookie", "beta=1"),

@@ -83,6 +83,8 @@ const HEADERS: &[(&str, &str)] = &[
     ("X-Team", "t-[0-9]+"),
     ("x-user", "a|ab"),
     ("x-empty", ".*"),
+    // Proxies like to set it.
+    ("x-request-id", ".*"),
     ("host", "b-c\\.a\\.mesh"),
     ("Host", "v[0-9]\\..*"),
     ("cookie", ".*beta=1.*"),

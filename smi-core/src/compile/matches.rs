@@ -211,6 +211,7 @@ fn header_name(name: &Arc<str>) -> Result<Arc<str>, &'static str> {
             | "transfer-encoding"
             | "upgrade"
             | "content-length"
+            | "expect"
             | "forwarded"
             | "x-real-ip"
     ) || lower.starts_with("x-forwarded-")

@@ -105,6 +105,9 @@ pub struct HttpConnectionManager {
     pub http_filters: Vec<Filter>,
     #[prost(message, optional, tag = "14")]
     pub use_remote_address: Option<bool>,
+    /// Absent means yes: an `x-request-id` that no caller sent, in place of the one that it did.
+    #[prost(message, optional, tag = "15")]
+    pub generate_request_id: Option<bool>,
     #[prost(message, optional, tag = "24")]
     pub stream_idle_timeout: Option<Duration>,
     #[prost(message, optional, tag = "30")]
@@ -196,6 +199,9 @@ pub struct TcpProxy {
     pub stat_prefix: String,
     #[prost(message, optional, tag = "10")]
     pub weighted_clusters: Option<TcpWeightedCluster>,
+    /// Absent means an hour.
+    #[prost(message, optional, tag = "8")]
+    pub idle_timeout: Option<Duration>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize)]

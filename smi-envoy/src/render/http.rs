@@ -210,6 +210,8 @@ pub(super) fn manager(name: &str, slashes: EncodedSlashes, codec: Codec) -> Filt
             filter("envoy.filters.http.router", Any::pack(&Router {})),
         ],
         use_remote_address: Some(true),
+        // SPEC: S7 — policy sees the caller's headers, and so does the application.
+        generate_request_id: Some(false),
         stream_idle_timeout: Some(Duration::from_ms(0)),
         // SPEC: S9
         normalize_path: Some(true),

@@ -10,7 +10,6 @@ use super::leaf::Leaf;
 use super::sidecar::Reach;
 use super::{At, Output, leaf};
 use crate::codes;
-use crate::config::Any;
 use crate::config::TypedExtension;
 use crate::config::address::{Address, CidrRange, Protocol};
 use crate::config::listener::{
@@ -19,6 +18,7 @@ use crate::config::listener::{
 };
 use crate::config::matcher::{IpMatcher, IpRangeMatcher, Matcher, MatcherTree, OnMatch, SourceIpInput};
 use crate::config::rbac::{NetworkRbac, Rbac};
+use crate::config::{Any, Duration};
 
 /// Where a share goes that fails: the broadcast address, to which a socket may not send unless it asks to.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), 9);
@@ -208,8 +208,11 @@ pub(super) fn counted(name: &str, rules: Rbac) -> Filter {
 /// The filter that splits connections.
 pub(super) fn proxy(name: &str, clusters: Vec<(String, u32)>) -> Filter {
     let clusters = clusters.into_iter().map(|(name, weight)| TcpClusterWeight { name, weight }).collect();
-    let proxy =
-        TcpProxy { stat_prefix: name.to_owned(), weighted_clusters: Some(TcpWeightedCluster { clusters }) };
+    let proxy = TcpProxy {
+        stat_prefix: name.to_owned(),
+        weighted_clusters: Some(TcpWeightedCluster { clusters }),
+        idle_timeout: Some(Duration::from_ms(0)),
+    };
     Filter { name: "envoy.filters.network.tcp_proxy".into(), typed_config: Some(Any::pack(&proxy)) }
 }
 
