@@ -93,6 +93,24 @@ fn names_of_the_cluster_are_asked_of_a_sidecar() {
 }
 
 #[test]
+fn an_address_is_its_pods_also_as_a_socket_for_both_families_shows_it() {
+    let pod = "---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-0, namespace: shop}
+spec: {serviceAccountName: web, containers: [{name: c}]}
+status: {phase: Running, podIP: 10.0.0.9}
+";
+    for address in ["10.0.0.9", "::ffff:10.0.0.9"] {
+        let output = explain(&format!("{WORLD}{pod}"), &["--from", address, "--to", "cart.shop.svc"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("caller spiffe://cluster.local/ns/shop/sa/web (pod shop/web-0)"), "{text}");
+        assert!(text.contains("asked of the caller's sidecar"), "{text}");
+        assert!(text.contains("allowed by TrafficTarget shop/web-to-cart"), "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     for (arguments, why) in [
         (&["--to", "cart.shop", "-H", "Host: x"][..], "the host is what `--to` says"),

@@ -66,13 +66,10 @@ impl Answer<'_> {
     }
 
     fn who(&self, out: &mut String, caller: &Caller) -> std::fmt::Result {
-        let pod = match caller {
-            Caller::Pod(pod) => Some(pod),
-            Caller::Address(address) => self.ir.callers.get(address),
-            Caller::Identity(id) => return writeln!(out, "caller {id}"),
-            Caller::Nobody => None,
-        };
-        match pod.and_then(|p| Some((p, self.ir.pods.get(p)?))) {
+        if let Caller::Identity(id) = caller {
+            return writeln!(out, "caller {id}");
+        }
+        match caller.pod(self.ir).and_then(|p| Some((p, self.ir.pods.get(p)?))) {
             Some((pod, found)) => writeln!(out, "caller {} (pod {pod})", self.ir.identity(&found.workload)),
             None => writeln!(out, "caller unknown: no policy can name it"),
         }

@@ -81,11 +81,7 @@ pub(super) enum Asked {
 
 impl Named {
     pub(super) fn asked(self, ir: &Ir, caller: &Caller) -> Asked {
-        let has_sidecar = match caller {
-            Caller::Pod(_) | Caller::Identity(_) => true,
-            Caller::Address(address) => ir.callers.contains_key(address),
-            Caller::Nobody => false,
-        };
+        let has_sidecar = matches!(caller, Caller::Identity(_)) || caller.pod(ir).is_some();
         match self {
             Self::Mesh => Asked::Any,
             Self::Cluster { domain, .. } if has_sidecar => Asked::Sidecar { domain },

@@ -111,21 +111,13 @@ fn any_grant<'ir>(
 }
 
 fn is_source(ir: &Ir, caller: &Caller, source: &SourceGrant) -> bool {
-    let pod = match caller {
-        Caller::Nobody => return false,
-        Caller::Identity(id) => return matches!(&source.principal, Principal::Identity(p) if p == id),
-        // A socket for both families shows IPv4 peers as `::ffff:10.0.0.1`.
-        Caller::Address(address) => ir.callers.get(&address.to_canonical()),
-        Caller::Pod(pod) => Some(pod),
-    };
-    pod.and_then(|p| ir.pods.get(p)).is_some_and(|p| ir.is_principal(&p.workload, &source.principal))
+    if let Caller::Identity(id) = caller {
+        return matches!(&source.principal, Principal::Identity(p) if p == id);
+    }
+    let pod = caller.pod(ir).and_then(|pod| ir.pods.get(pod));
+    pod.is_some_and(|pod| ir.is_principal(&pod.workload, &source.principal))
 }
 
 fn is_nobody(ir: &Ir, caller: &Caller) -> bool {
-    match caller {
-        Caller::Nobody => true,
-        Caller::Identity(_) => false,
-        Caller::Address(address) => !ir.callers.contains_key(&address.to_canonical()),
-        Caller::Pod(pod) => !ir.pods.contains_key(pod),
-    }
+    !matches!(caller, Caller::Identity(_)) && caller.pod(ir).is_none()
 }

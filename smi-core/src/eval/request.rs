@@ -29,6 +29,17 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// The pod that calls, where it is one of the input; a certificate tells of an account only.
+    #[must_use]
+    pub fn pod<'a>(&'a self, ir: &'a Ir) -> Option<&'a PodId> {
+        match self {
+            // A socket for both families shows IPv4 peers as `::ffff:10.0.0.1`.
+            Self::Address(address) => ir.callers.get(&address.to_canonical()),
+            Self::Pod(pod) => Some(pod).filter(|pod| ir.pods.contains_key(*pod)),
+            Self::Identity(_) | Self::Nobody => None,
+        }
+    }
+
     /// The peer's own address, which is all that a node proxy knows of a caller; one that no pod has, where there is none.
     #[must_use]
     pub fn peer_address(&self, ir: &Ir) -> IpAddr {

@@ -147,11 +147,7 @@ impl<'a> Sidecars<'a> {
 
     /// The pod that calls, with its configuration and address.
     fn caller(&self, caller: &Caller) -> Option<(&'a EnvoyConfig, IpAddr)> {
-        let pod = match caller {
-            Caller::Pod(pod) => pod,
-            Caller::Address(address) => self.ir.callers.get(&address.to_canonical())?,
-            Caller::Identity(_) | Caller::Nobody => return None,
-        };
+        let pod = caller.pod(self.ir)?;
         Some((self.configs.get(pod)?, *self.ir.pods.get(pod)?.addresses.first()?))
     }
 }

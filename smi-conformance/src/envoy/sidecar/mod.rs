@@ -70,11 +70,7 @@ impl Here {
 impl EnvoySidecars {
     /// The pod that calls, if it has a sidecar.
     pub(super) fn pod<'c>(ir: &'c Ir, caller: &'c Caller) -> Option<&'c PodId> {
-        let pod = match caller {
-            Caller::Address(address) => ir.callers.get(&address.to_canonical())?,
-            Caller::Pod(pod) => pod,
-            Caller::Identity(_) | Caller::Nobody => return None,
-        };
+        let pod = caller.pod(ir)?;
         let addresses = &ir.pods.get(pod)?.addresses;
         addresses.iter().any(|a| ir.callers.get(a) == Some(pod)).then_some(pod)
     }
