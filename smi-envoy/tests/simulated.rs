@@ -7,7 +7,7 @@ use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::cluster::PodId;
 use smi_core::compile::{CompileOptions, MeshMode, compile};
 use smi_core::eval::{
-    Caller, Decide, Decision, Distribution, HttpRequest, Outcome, Payload, Request, Share, eval,
+    Assume, Caller, Decide, Decision, Distribution, HttpRequest, Outcome, Payload, Request, Share, eval,
     eval_in_sidecar,
 };
 use smi_core::ir::{Ir, Protocol};
@@ -117,7 +117,7 @@ fn check(
     let pod = ir.callers.get(address)?;
     let request = Request { caller: Caller::Pod(pod.clone()), payload: request.payload.clone() };
     let simulated = seen(&request, &simulator.decide(&request));
-    let decision = eval_in_sidecar(ir, &request, &ir.pods.get(pod)?.workload.namespace);
+    let decision = eval_in_sidecar(ir, &request, Assume::Nothing);
     let expected = seen(&request, &decision.distribution());
     // No sidecar has a certificate to show or see over UDP, which is therefore closed.
     let narrower = matches!(request.payload, Payload::Udp { .. }) || meets_shared_addresses(ir, &decision);

@@ -42,7 +42,7 @@ impl Answer<'_> {
         match (asked, &request.payload) {
             // Sidecars carry no UDP, and who calls a node proxy by TCP or UDP names it by its address.
             (Asked::Any, _) | (_, Payload::Udp { .. }) | (Asked::Node { .. }, Payload::Tcp { .. }) => {}
-            (Asked::Sidecar { .. }, Payload::Http(_) | Payload::Tcp { .. }) => {
+            (Asked::Sidecar, Payload::Http(_) | Payload::Tcp { .. }) => {
                 writeln!(out, "asked of the caller's sidecar, as node proxies know names of the mesh only")?
             }
             (Asked::Node { mesh_name }, Payload::Http(_)) => writeln!(

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use smi_core::eval::{Assume, Request, eval_assuming};
+use question::Asked;
+use smi_core::eval::{Assume, Request, eval_assuming, eval_in_sidecar};
 
 use crate::{input, options};
 
@@ -55,7 +56,8 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let question::Question { payload, named } = question::payload(ir, args)?;
     let request = Request { caller, payload };
     let asked = named.asked(ir, &request.caller);
-    let decision = eval_assuming(asked.knowing(ir).as_ref(), &request, Assume::TemplatesReady);
+    let decide = if asked == Asked::Sidecar { eval_in_sidecar } else { eval_assuming };
+    let decision = decide(ir, &request, Assume::TemplatesReady);
     let text = answer::Answer { ir, sources: &world.sources }.text(args, &request, &asked, &decision)?;
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

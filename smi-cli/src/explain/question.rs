@@ -3,7 +3,6 @@
 //! Faults: a service or port that does not exist is an error, with the name that was probably meant; a caller without pods is taken at its
 //! word, and that is said.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use smi_core::cluster::{Cluster, PodId};
@@ -64,8 +63,8 @@ fn nearest(wanted: &Namespaced, known: impl Iterator<Item = Namespaced>) -> Stri
 pub(super) enum Named {
     /// By the mesh, `cart.shop.mesh`; `cart.shop` is short for it.
     Mesh,
-    /// By the cluster, under this domain: `svc` or `svc.cluster.local`.
-    Cluster { domain: String, mesh_name: String },
+    /// By the cluster, `cart.shop.svc`, where the mesh says this.
+    Cluster { mesh_name: String },
 }
 
 /// Who is asked.
@@ -73,8 +72,8 @@ pub(super) enum Named {
 pub(super) enum Asked {
     /// Any proxy, as all of them know the name.
     Any,
-    /// The caller's sidecar, which knows names of this domain as well.
-    Sidecar { domain: String },
+    /// The caller's sidecar, which knows names of the cluster as well.
+    Sidecar,
     /// A node proxy, which knows only the mesh's name, as nobody is known whose sidecar it could be.
     Node { mesh_name: String },
 }
@@ -84,23 +83,8 @@ impl Named {
         let has_sidecar = matches!(caller, Caller::Identity(_)) || caller.pod(ir).is_some();
         match self {
             Self::Mesh => Asked::Any,
-            Self::Cluster { domain, .. } if has_sidecar => Asked::Sidecar { domain },
-            Self::Cluster { mesh_name, .. } => Asked::Node { mesh_name },
-        }
-    }
-}
-
-impl Asked {
-    /// The IR as this proxy knows it. A name of the cluster is to a sidecar what a name of the mesh is (S37); `eval_in_sidecar` believes
-    /// nothing of pods that are not created yet.
-    pub(super) fn knowing<'ir>(&self, ir: &'ir Ir) -> Cow<'ir, Ir> {
-        match self {
-            Self::Any | Self::Node { .. } => Cow::Borrowed(ir),
-            Self::Sidecar { domain } => {
-                let mut ir = ir.clone();
-                ir.settings.mesh_domains.push(domain.as_str().into());
-                Cow::Owned(ir)
-            }
+            Self::Cluster { .. } if has_sidecar => Asked::Sidecar,
+            Self::Cluster { mesh_name } => Asked::Node { mesh_name },
         }
     }
 }
@@ -171,12 +155,8 @@ pub(super) fn payload(ir: &Ir, args: &ExplainArgs) -> anyhow::Result<Question> {
     let short = format!("{}.{}", service.name, service.namespace);
     let mesh = ir.settings.mesh_domains.first().map_or("mesh", |d| d);
     let is_cluster = domain.is_some_and(|d| !ir.settings.mesh_domains.iter().any(|mesh| **mesh == *d));
-    let named = match domain {
-        Some(domain) if is_cluster => {
-            Named::Cluster { domain: domain.to_owned(), mesh_name: format!("{short}.{mesh}") }
-        }
-        _ => Named::Mesh,
-    };
+    let named =
+        if is_cluster { Named::Cluster { mesh_name: format!("{short}.{mesh}") } } else { Named::Mesh };
     let payload = match port.protocol {
         Protocol::Tcp => Payload::Tcp { service, port: number },
         Protocol::Udp => Payload::Udp { service, port: number },

@@ -29,7 +29,11 @@ pub fn in_mesh<'ir>(ir: &'ir Ir, host: &str) -> Option<(Namespaced, &'ir Service
 /// `service` of the caller's own namespace, `service.namespace`, the same with `.svc` and the cluster's domain, or an address that is one
 /// service's alone: what an application calls through its own sidecar. The host is canonical.
 #[must_use]
-pub fn in_cluster<'ir>(ir: &'ir Ir, host: &str, own: &Namespace) -> Option<(Namespaced, &'ir Service)> {
+pub fn in_cluster<'ir>(
+    ir: &'ir Ir,
+    host: &str,
+    own: Option<&Namespace>,
+) -> Option<(Namespaced, &'ir Service)> {
     if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
         let mut having = ir.services.iter().filter(|(_, s)| s.addresses.contains(&address));
         let (name, service) = having.next()?;
@@ -44,7 +48,7 @@ pub fn in_cluster<'ir>(ir: &'ir Ir, host: &str, own: &Namespace) -> Option<(Name
             None => (service, rest),
         },
         None if short.is_some() => return None,
-        None => (host, own.as_str()),
+        None => (host, own?.as_str()),
     };
     let name = Namespaced::new(namespace, service);
     ir.services.get(&name).map(|service| (name, service))

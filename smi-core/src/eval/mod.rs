@@ -18,7 +18,6 @@ pub use decision::{
 };
 pub use request::{Caller, HttpRequest, Payload, Request};
 
-use crate::hub::names::Namespace;
 use crate::ir::Ir;
 
 /// What is believed of pools that have no endpoints.
@@ -40,14 +39,23 @@ pub fn eval(ir: &Ir, request: &Request) -> Decision {
 /// Decides a request, with a belief about pools without endpoints.
 #[must_use]
 pub fn eval_assuming(ir: &Ir, request: &Request, assume: Assume) -> Decision {
-    outbound::decide(ir, request, assume, None)
+    outbound::decide(ir, request, assume, Knows::Mesh)
 }
 
-/// Decides a request that an application sends to its own sidecar, where services have their cluster names, too (S37): of which a bare
-/// one is of `namespace`, the application's own.
+/// Decides a request that an application sends to its own sidecar, where services have their cluster names, too (S37). A bare one is of the
+/// namespace of the pod that calls.
 #[must_use]
-pub fn eval_in_sidecar(ir: &Ir, request: &Request, namespace: &Namespace) -> Decision {
-    outbound::decide(ir, request, Assume::Nothing, Some(namespace))
+pub fn eval_in_sidecar(ir: &Ir, request: &Request, assume: Assume) -> Decision {
+    outbound::decide(ir, request, assume, Knows::Cluster)
+}
+
+/// Which names of services the proxy that is asked knows (S37).
+#[derive(Clone, Copy)]
+enum Knows {
+    /// A node proxy: those of the mesh.
+    Mesh,
+    /// A sidecar: those of the cluster, too.
+    Cluster,
 }
 
 /// Something that decides requests: the reference, a simulator of a proxy's configuration, or a running proxy.

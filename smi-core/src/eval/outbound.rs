@@ -6,32 +6,31 @@ use super::decision::{Decision, End, Leg, Refusal, Routed};
 use super::path::canonical_path;
 use super::request::{HttpRequest, Payload, Request};
 use super::view::HttpView;
-use super::{Assume, host, inbound};
-use crate::hub::names::{Namespace, Namespaced, Port, Transport};
+use super::{Assume, Knows, host, inbound};
+use crate::hub::names::{Namespaced, Port, Transport};
 use crate::ir::{Ir, Pool, Protocol, Route, RouteCondition, Target, WorkloadId};
 
-/// `own`: the namespace of the application whose sidecar is asked; none: a node proxy is asked.
-pub(super) fn decide(ir: &Ir, request: &Request, assume: Assume, own: Option<&Namespace>) -> Decision {
+pub(super) fn decide(ir: &Ir, request: &Request, assume: Assume, knows: Knows) -> Decision {
     match &request.payload {
-        Payload::Http(http) => decide_http(ir, request, http, assume, own),
+        Payload::Http(http) => decide_http(ir, request, http, assume, knows),
         Payload::Tcp { service, port } => decide_opaque(ir, request, service, *port, Transport::Tcp, assume),
         Payload::Udp { service, port } => decide_opaque(ir, request, service, *port, Transport::Udp, assume),
     }
 }
 
-fn decide_http(
-    ir: &Ir,
-    request: &Request,
-    http: &HttpRequest,
-    assume: Assume,
-    own: Option<&Namespace>,
-) -> Decision {
+fn decide_http(ir: &Ir, request: &Request, http: &HttpRequest, assume: Assume, knows: Knows) -> Decision {
     let path = match canonical_path(&http.target, ir.settings.encoded_slashes) {
         Ok(path) => path,
         Err(fault) => return Decision::Refused(Refusal::BadTarget(fault)),
     };
     let called = host::canonical(&http.host);
-    let in_cluster = || own.and_then(|own| host::in_cluster(ir, &called, own));
+    let in_cluster = || match knows {
+        Knows::Mesh => None,
+        Knows::Cluster => {
+            let pod = request.caller.pod(ir).and_then(|pod| ir.pods.get(pod));
+            host::in_cluster(ir, &called, pod.map(|pod| &pod.workload.namespace))
+        }
+    };
     let Some((name, service)) = host::in_mesh(ir, &called).or_else(in_cluster) else {
         return Decision::Refused(Refusal::UnknownHost);
     };

@@ -16,7 +16,7 @@ use anyhow::{Context as _, ensure};
 use smi_core::backend::{Backend as _, Capabilities, ProxyTarget};
 use smi_core::cluster::PodId;
 use smi_core::eval::{
-    Caller, Decide as _, Decision, Distribution, Outcome, Payload, Request, eval, eval_in_sidecar,
+    Assume, Caller, Decide as _, Decision, Distribution, Outcome, Payload, Request, eval, eval_in_sidecar,
 };
 use smi_core::hub::names::Namespaced;
 use smi_core::ir::{Ir, Pod};
@@ -128,8 +128,10 @@ impl Subject for EnvoySidecars {
     }
 
     fn reference(&self, ir: &Ir, request: &Request) -> Decision {
-        let pod = Self::pod(ir, &request.caller).and_then(|pod| ir.pods.get(pod));
-        pod.map_or_else(|| eval(ir, request), |pod| eval_in_sidecar(ir, request, &pod.workload.namespace))
+        match Self::pod(ir, &request.caller) {
+            Some(_) => eval_in_sidecar(ir, request, Assume::Nothing),
+            None => eval(ir, request),
+        }
     }
 
     /// A pod's application asks its sidecar; who has none goes to the pods, each of them.
