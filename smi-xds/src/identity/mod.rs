@@ -91,7 +91,7 @@ pub trait IdentitySource: Send + Sync + 'static {
 /// The secrets of one proxy: its certificate under its SPIFFE ID, and the authorities of each trust domain under `spiffe://DOMAIN`.
 ///
 /// # Errors
-/// When there is no certificate; then the proxy gets nothing new and keeps what it has.
+/// When there is no certificate of this ID.
 pub fn secrets(source: &dyn IdentitySource, spiffe_id: &str) -> Result<Vec<Resource>, IdentityError> {
     let Identity { chain, key } = source.identity(spiffe_id)?;
     let certificate = TlsCertificate { certificate_chain: inline(&chain), private_key: inline(&key) };
