@@ -2,8 +2,10 @@
 //!
 //! Invariant: a pair is taken over as a whole, once it is sound: key and certificate belong together, are valid now, come from `ca.crt` and
 //! are of the SPIFFE ID their place says. Until then the pair before stays in use, so that half-written files do no harm.
+//! Faults: all pairs below a folder that cannot be read stay as they were; only a folder that can be read tells which of them are gone.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -52,9 +54,11 @@ impl FileSource {
                     state.authorities.clone()
                 }
             };
-        let mut identities = BTreeMap::new();
-        for (namespace, account, folder) in self.accounts(&mut faults) {
-            let id = format!("spiffe://{}/ns/{namespace}/sa/{account}", self.domain);
+        let Accounts { found, hidden } = self.accounts(&mut faults);
+        let is_hidden = |id: &str| hidden.iter().any(|below| id.starts_with(below));
+        let mut identities = state.identities.clone();
+        identities.retain(|id, _| is_hidden(id));
+        for (id, folder) in found {
             let read = read_pair(&folder).and_then(|identity| {
                 let authorities = authorities.as_deref().unwrap_or_default();
                 check(&identity, &id, authorities).map(|()| identity)
@@ -78,18 +82,32 @@ impl FileSource {
     }
 
     /// Folders of accounts, in order.
-    fn accounts(&self, faults: &mut Vec<IdentityError>) -> Vec<(String, String, PathBuf)> {
-        let mut found = Vec::new();
-        for namespace in folders(&self.folder, faults) {
-            for account in folders(&namespace, faults) {
-                let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-                if let (Some(namespace), Some(name)) = (name(&namespace), name(&account)) {
-                    found.push((namespace, name, account));
-                }
-            }
+    fn accounts(&self, faults: &mut Vec<IdentityError>) -> Accounts {
+        let mut accounts = Accounts::default();
+        let mut listed = |folder: &Path, below: &str| {
+            folders(folder).unwrap_or_else(|e| {
+                faults.push(IdentityError::unusable(folder.display(), e));
+                accounts.hidden.push(below.to_owned());
+                Vec::new()
+            })
+        };
+        let root = format!("spiffe://{}/ns/", self.domain);
+        for (namespace, folder) in listed(&self.folder, &root) {
+            let below = format!("{root}{namespace}/sa/");
+            let found = listed(&folder, &below);
+            accounts.found.extend(found.into_iter().map(|(name, folder)| (below.clone() + &name, folder)));
         }
-        found
+        accounts
     }
+}
+
+/// What the folders say.
+#[derive(Default)]
+struct Accounts {
+    /// SPIFFE IDs and their folders.
+    found: Vec<(String, PathBuf)>,
+    /// What the IDs below folders that cannot be read begin with.
+    hidden: Vec<String>,
 }
 
 impl IdentitySource for FileSource {
@@ -125,18 +143,24 @@ fn read(path: &Path) -> Result<Arc<str>, IdentityError> {
     std::fs::read_to_string(path).map(Into::into).map_err(|e| IdentityError::unusable(path.display(), e))
 }
 
-/// Folders in a folder; hidden ones, such as Kubernetes' `..data`, are left out.
-fn folders(folder: &Path, faults: &mut Vec<IdentityError>) -> Vec<PathBuf> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) => {
-            faults.push(IdentityError::unusable(folder.display(), e));
-            return Vec::new();
+/// Folders in a folder, by name; hidden ones, such as Kubernetes' `..data`, are left out. What cannot be looked at may be a folder.
+fn folders(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && may_be_folder(&entry.path()) {
+            found.push((name, entry.path()));
         }
-    };
-    let visible = |path: &PathBuf| path.file_name().is_some_and(|n| !n.to_string_lossy().starts_with('.'));
-    let mut found: Vec<PathBuf> =
-        entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).filter(visible).collect();
+    }
     found.sort();
-    found
+    Ok(found)
+}
+
+fn may_be_folder(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(meta) => meta.is_dir(),
+        // Gone since its folder was listed; a link to nothing is still there.
+        Err(_) => !std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound),
+    }
 }

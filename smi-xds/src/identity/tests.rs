@@ -140,3 +140,60 @@ fn files_are_taken_over_in_sound_pairs_only() {
     assert_eq!(source.trust()[0].authorities, authorities(&issuer), "the trust before stays");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_below_a_folder_that_cannot_be_read_stays() {
+    let root = std::env::temp_dir().join(format!("smi-xds-folders-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&root);
+    let (folder, away) = (root.join("certificates"), root.join("away"));
+    let issuer = issuer();
+    let write = |account: &str| {
+        let id = format!("spiffe://cluster.local/ns/{}", account.replace('/', "/sa/"));
+        let Identity { chain, key } = issuer.identity(&id).unwrap();
+        std::fs::create_dir_all(folder.join(account)).unwrap();
+        std::fs::write(folder.join(account).join("tls.crt"), &*chain).unwrap();
+        std::fs::write(folder.join(account).join("tls.key"), &*key).unwrap();
+    };
+    for account in ["shop/cart", "shop/cart2", "shops/cart", "web/one", "web/two"] {
+        write(account);
+    }
+    std::fs::write(folder.join("ca.crt"), &*authorities(&issuer)).unwrap();
+    let (source, faults) = FileSource::open(&folder, "cluster.local");
+    assert_eq!(faults, []);
+    let has = || -> Vec<&str> {
+        let known = ["shop/cart", "shop/cart2", "shops/cart", "web/one", "web/two"].into_iter();
+        let id = |account: &str| format!("spiffe://cluster.local/ns/{}", account.replace('/', "/sa/"));
+        known.filter(|account| source.identity(&id(account)).is_ok()).collect()
+    };
+    let all = has();
+    assert_eq!(all.len(), 5);
+    let seen = *source.changes().borrow();
+
+    // The folder itself, as while a mount is swapped.
+    std::fs::rename(&folder, &away).unwrap();
+    let faults: Vec<String> = source.reload().iter().map(ToString::to_string).collect();
+    assert!(faults.iter().any(|f| f.contains("certificates: No such file")), "{faults:?}");
+    assert_eq!(has(), all);
+    std::fs::rename(&away, &folder).unwrap();
+
+    // A namespace, an account; others are gone, those of a longer name too.
+    std::fs::rename(folder.join("shop"), &away).unwrap();
+    std::os::unix::fs::symlink("shop", folder.join("shop")).unwrap();
+    std::fs::remove_dir_all(folder.join("web/one")).unwrap();
+    std::os::unix::fs::symlink("one", folder.join("web/one")).unwrap();
+    assert_eq!(source.reload().len(), 2);
+    assert_eq!(has(), all);
+    assert_eq!(*source.changes().borrow(), seen, "nothing changed");
+    std::fs::remove_dir_all(folder.join("shops")).unwrap();
+    std::fs::remove_dir_all(folder.join("web/two")).unwrap();
+    assert_eq!(source.reload().len(), 2);
+    assert_eq!(has(), ["shop/cart", "shop/cart2", "web/one"]);
+
+    // What can be read again and is not there is gone.
+    std::fs::remove_file(folder.join("shop")).unwrap();
+    std::fs::remove_file(folder.join("web/one")).unwrap();
+    assert_eq!(source.reload(), []);
+    assert!(has().is_empty());
+    std::fs::remove_dir_all(&root).unwrap();
+}
