@@ -142,14 +142,21 @@ fn certified(what: impl fmt::Display, identity: &Identity) -> Result<CertifiedKe
     CertifiedKey::from_der(chain, key, &provider()).map_err(|e| IdentityError::unusable(&what, e))
 }
 
-/// Whether key and chain belong together, are valid now, come from an authority, and are of this SPIFFE ID.
+/// Whether key and chain belong together, are valid now, come from an authority, and are of this SPIFFE ID and nothing else.
 fn check(identity: &Identity, spiffe_id: &str, authorities: &str) -> Result<(), IdentityError> {
     let certified = certified(spiffe_id, identity)?;
     let (own, between) =
         certified.cert.split_first().ok_or_else(|| IdentityError::unusable(spiffe_id, "no certificate"))?;
-    let names = uri_names(own).map_err(|e| IdentityError::unusable(spiffe_id, e))?;
-    if !names.iter().any(|name| name == spiffe_id) {
-        return Err(IdentityError::unusable(spiffe_id, format_args!("the certificate is of {names:?}")));
+    // The same as of a peer's: one with several URIs speaks for nobody, and nobody would take it.
+    match uri_names(own).map_err(|e| IdentityError::unusable(spiffe_id, e))?.as_slice() {
+        [name] if name == spiffe_id => {}
+        [_, _, ..] => {
+            let why = "the certificate has several URIs, so it speaks for nobody; it needs exactly one";
+            return Err(IdentityError::unusable(spiffe_id, why));
+        }
+        names => {
+            return Err(IdentityError::unusable(spiffe_id, format_args!("the certificate is of {names:?}")));
+        }
     }
     let verifier =
         WebPkiClientVerifier::builder_with_provider(roots("authorities", authorities)?, provider())

@@ -141,6 +141,33 @@ fn files_are_taken_over_in_sound_pairs_only() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+#[test]
+fn a_certificate_with_several_uris_is_nobodys() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let key = KeyPair::generate().unwrap();
+    let trusted = authority.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(authority, key);
+    let of = |uris: &[&str]| {
+        let mut params = CertificateParams::new(vec!["cart.shop".into()]).unwrap();
+        params.subject_alt_names.extend(uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())));
+        let key = KeyPair::generate().unwrap();
+        let chain = params.signed_by(&key, &issuer).unwrap().pem();
+        let identity = Identity { chain: chain.into(), key: key.serialize_pem().into() };
+        check(&identity, CART, &trusted).map_err(|error| error.to_string())
+    };
+    let other = "spiffe://cluster.local/ns/shop/sa/other";
+    assert_eq!(of(&[CART]), Ok(()));
+    let several = "the certificate has several URIs, so it speaks for nobody; it needs exactly one";
+    for uris in [[CART, other], [other, CART], [CART, CART]] {
+        assert_eq!(of(&uris), Err(format!("{CART}: {several}")));
+    }
+    assert_eq!(of(&[other]), Err(format!("{CART}: the certificate is of [\"{other}\"]")));
+    assert_eq!(of(&[]), Err(format!("{CART}: the certificate is of []")));
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_below_a_folder_that_cannot_be_read_stays() {
