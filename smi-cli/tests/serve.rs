@@ -216,3 +216,46 @@ fn ports_are_kept_for_services_that_are_away() {
     let three = "{\"http/80\":5000,\"tcp/shop/db/80\":10000,\"tcp/shop/stock/82\":10001}";
     assert_eq!(table(&folder.path("elsewhere.json")), three);
 }
+
+#[test]
+fn an_authority_that_is_there_is_never_replaced() {
+    let folder = Folder::new("authority");
+    folder.write("cart.yaml", &service("cart", "http"));
+    let arguments = ["serve", "xds", "in", "--listen", "127.0.0.1:0", "--dev-authority", "ca"];
+    let files = ["ca/ca.crt", "ca/ca.key"].map(|name| folder.path(name));
+    let read = || files.each_ref().map(|file| std::fs::read(file).ok());
+    Running::start(&mut folder.smi(&arguments)).says("serving xDS");
+    let [certificate, key] = read().map(Option::unwrap);
+    Running::start(&mut folder.smi(&arguments)).says("serving xDS");
+    assert_eq!(read(), [Some(certificate.clone()), Some(key.clone())], "it goes on");
+
+    let refused = |wanted: &str| {
+        let before = read();
+        let mut serving = Running::start(&mut folder.smi(&arguments));
+        serving.says(wanted);
+        eventually("it ends", || (), |()| serving.has_ended());
+        assert_eq!(read(), before, "{wanted}");
+    };
+    let advice = "for a new authority";
+    std::fs::remove_file(&files[1]).unwrap();
+    refused(&format!(
+        "`ca/ca.key` is missing beside `ca/ca.crt`: put it back, or move the other away {advice}"
+    ));
+    // A link to nothing, and what is no text.
+    let unreadable = "make it readable, or move it and `ca/ca.crt` away for a new authority";
+    std::os::unix::fs::symlink("elsewhere", &files[1]).unwrap();
+    refused(&format!("cannot read `ca/ca.key`: {unreadable}: No such file"));
+    std::fs::remove_file(&files[0]).unwrap();
+    refused(&format!("cannot read `ca/ca.key`: {unreadable}: No such file"));
+    std::fs::remove_file(&files[1]).unwrap();
+    std::fs::write(&files[1], b"\xff").unwrap();
+    std::fs::write(&files[0], &certificate).unwrap();
+    refused(&format!("cannot read `ca/ca.key`: {unreadable}: stream did not contain valid UTF-8"));
+    std::fs::write(&files[1], &key).unwrap();
+    std::fs::remove_file(&files[0]).unwrap();
+    refused(&format!(
+        "`ca/ca.crt` is missing beside `ca/ca.key`: put it back, or move the other away {advice}"
+    ));
+    std::fs::write(&files[0], b"nonsense").unwrap();
+    refused("cannot go on with the authority in `ca`");
+}

@@ -1,6 +1,10 @@
 //! An authority for development: certificates of all service accounts as files, so that proxies can connect with theirs.
+//!
+//! Invariant: an authority that is there is never replaced, not even half of one or one that cannot be read, as what it certified would be
+//! worth nothing.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,19 +24,22 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Goes on with the authority of a folder, or starts one there.
+    /// Goes on with the authority of a folder, or starts one where there is none.
     pub(super) fn open(folder: &Path, domain: &str, lifetime: Duration) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
         let (certificate, key) = (folder.join("ca.crt"), folder.join("ca.key"));
-        let issuer = match (std::fs::read_to_string(&certificate), std::fs::read_to_string(&key)) {
-            (Ok(certificate), Ok(key)) => DevIssuer::resume(domain, lifetime, &certificate, &key)?,
-            _ => {
+        let issuer = match (part(&certificate, &key)?, part(&key, &certificate)?) {
+            (Some(certificate), Some(key)) => DevIssuer::resume(domain, lifetime, &certificate, &key)
+                .with_context(|| format!("cannot go on with the authority in `{}`", folder.display()))?,
+            (None, None) => {
                 let issuer = DevIssuer::new(domain, lifetime)?;
                 let Identity { chain, key: pem } = issuer.authority();
                 replace_secret(&key, pem.as_bytes())?;
                 replace(&certificate, chain.as_bytes())?;
                 issuer
             }
+            (Some(_), None) => return Err(half(&key, &certificate)),
+            (None, Some(_)) => return Err(half(&certificate, &key)),
         };
         Ok(Self { issuer: Arc::new(issuer), folder: folder.to_owned(), written: Mutex::default() })
     }
@@ -60,4 +67,24 @@ impl Authority {
         let ids = lock(&self.written).clone();
         self.write(ids.iter().map(String::as_str))
     }
+}
+
+/// A file of the authority, if it is there.
+fn part(file: &Path, other: &Path) -> anyhow::Result<Option<String>> {
+    // A link to nothing is there: what it leads to may come back.
+    if std::fs::symlink_metadata(file).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(file).with_context(|| {
+        let (file, other) = (file.display(), other.display());
+        format!("cannot read `{file}`: make it readable, or move it and `{other}` away for a new authority")
+    })?;
+    Ok(Some(text))
+}
+
+fn half(missing: &Path, there: &Path) -> anyhow::Error {
+    let (missing, there) = (missing.display(), there.display());
+    anyhow::anyhow!(
+        "`{missing}` is missing beside `{there}`: put it back, or move the other away for a new authority"
+    )
 }

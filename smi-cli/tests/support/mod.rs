@@ -58,7 +58,7 @@ impl Drop for Running {
 }
 
 /// Waits until it holds, and shows what there was instead.
-pub fn eventually<T: std::fmt::Debug>(what: &str, see: impl Fn() -> T, holds: impl Fn(&T) -> bool) {
+pub fn eventually<T: std::fmt::Debug>(what: &str, see: impl Fn() -> T, mut holds: impl FnMut(&T) -> bool) {
     let started = Instant::now();
     loop {
         let seen = see();
