@@ -31,6 +31,10 @@ impl Folder {
         std::fs::rename(self.path("fresh"), self.path("in").join(name)).unwrap();
     }
 
+    fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path("in").join(name)).unwrap();
+    }
+
     fn link(&self, to: &str, name: &str) {
         std::os::unix::fs::symlink(to, self.path("in").join(name)).unwrap();
     }
@@ -82,7 +86,7 @@ fn what_cannot_be_read_holds_nothing_else_back() {
     let serving = folder.serve(&[]);
     folder.serves("stock", true);
     // Becomes a link to nothing, and others change.
-    std::fs::remove_file(folder.path("in/stock.yaml")).unwrap();
+    folder.remove("stock.yaml");
     folder.link("nowhere", "stock.yaml");
     folder.write("orders.yaml", &service("orders", "http"));
     folder.serves("orders", true);
@@ -91,9 +95,43 @@ fn what_cannot_be_read_holds_nothing_else_back() {
     // It is said once, and its end is noticed.
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(serving.count("stays as it was"), 1);
-    std::fs::remove_file(folder.path("in/stock.yaml")).unwrap();
+    folder.remove("stock.yaml");
     folder.serves("stock", false);
     serving.says("no findings any more");
+}
+
+#[test]
+fn what_could_never_be_read_may_close_a_namespace() {
+    let folder = Folder::new("incomplete");
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: cart, namespace: shop, labels: {app: cart}}\nspec: {containers: [{name: c}]}\nstatus: {phase: Running, podIP: 10.0.0.1, conditions: [{type: Ready, status: 'True'}]}\n";
+    folder.write("cart.yaml", &(service("cart", "http") + pod));
+    let routes = || std::fs::read_to_string(folder.path("out/routes/http%2F80.json")).unwrap_or_default();
+    let rules = |text: &str| text.matches("\"shadow_rules\"").count();
+    let serving = folder.serve(&["--enforce-label", "mesh=enforce"]);
+    // Counted, not denied.
+    eventually("it is open", routes, |text| rules(text) == 1);
+    let closed = |name: &str, until: &str| {
+        eventually(&format!("{name} closes it"), routes, |text| !text.is_empty() && rules(text) == 0);
+        serving.says(&format!("`in/{name}` cannot be read and is not there until it can be read{until}\n"));
+        serving.says("access is enforced in every namespace of which nothing is known");
+    };
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {mesh: enforce";
+    folder.write("ns.yaml", namespace);
+    closed("ns.yaml", "");
+    folder.write("ns.yaml", &(namespace.replace("enforce", "open") + "}\n"));
+    eventually("it says otherwise", routes, |text| rules(text) == 1);
+    // Known as it is, it says nothing else.
+    serving.listen();
+    folder.write("ns.yaml", namespace);
+    serving.says("`in/ns.yaml` cannot be read and stays as it was\n");
+    assert_eq!(rules(&routes()), 1);
+    folder.remove("ns.yaml");
+    serving.says("no findings any more");
+    serving.listen();
+    folder.link("nowhere", "link.yaml");
+    closed("link.yaml", ": No such file or directory (os error 2)");
+    folder.remove("link.yaml");
+    eventually("it is open again", routes, |text| rules(text) == 1);
 }
 
 #[test]
@@ -193,13 +231,13 @@ fn ports_are_kept_for_services_that_are_away() {
     {
         let _serving = folder.serve(&["--port-table", "ports.json"]);
         eventually("the table is written", || table(&ports), |now| now == both);
-        std::fs::remove_file(folder.path("in/db.yaml")).unwrap();
+        folder.remove("db.yaml");
         folder.serves("shop/db", false);
         folder.write("more.yaml", &service("more", "http").replace("80", "81"));
         eventually("it grows", || table(&ports), |now| now.contains("http/81"));
         assert!(table(&ports).contains("tcp/shop/db/80\":10000"), "{}", table(&ports));
     }
-    std::fs::remove_file(folder.path("in/more.yaml")).unwrap();
+    folder.remove("more.yaml");
     // `render` keeps them as well, also while a document cannot be read.
     std::fs::write(&ports, both).unwrap();
     folder.write("db.yaml", "kind: [\n");

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use smi_core::backend::{Backend as _, ProxyTarget};
-use smi_core::compile::CompileOptions;
+use smi_core::compile::{CompileOptions, MeshMode};
 use smi_core::diag::Severity;
 use smi_core::ir::{Ir, PortTable};
 use smi_core::load::{Input, Limits, load};
@@ -73,19 +73,17 @@ impl Proxies {
 
     /// Reads everything again.
     pub(super) fn reload(&mut self, input: &input::Files) -> anyhow::Result<Update> {
-        let read = input.read_what_can_be();
-        let mut update = Update { served: false, unread: !read.faults.is_empty() };
+        let Updated { changed, unreadable, faults } = self.texts.update(input.read_what_can_be());
+        let mut update = Update { served: false, unread: !faults.is_empty() };
         let mut findings = Vec::new();
-        for fault in &read.faults {
-            let Fault { name, error, .. } = fault;
-            writeln!(findings, "smi: `{name}` cannot be read and stays as it was: {error}")?;
+        for (Fault { name, error, .. }, until) in &faults {
+            writeln!(findings, "smi: `{name}` cannot be read and {until}: {error}")?;
         }
-        let Updated { changed, unreadable } = self.texts.update(read);
-        for world in &unreadable {
+        for (world, until) in &unreadable {
             diagnostics::tell(&mut findings, &world.report, &world.sources)?;
             for source in world.sources.ids() {
                 let name = world.sources.name(source);
-                writeln!(findings, "smi: `{name}` cannot be read and stays as it was")?;
+                writeln!(findings, "smi: `{name}` cannot be read and {until}")?;
             }
         }
         match self.texts.all() {
@@ -104,7 +102,15 @@ impl Proxies {
 
     /// Serves what these texts say.
     fn compile(&mut self, texts: &[Input]) -> anyhow::Result<()> {
-        let world = load(texts, &Limits::default());
+        let mut world = load(texts, &Limits::default());
+        // What is not among the texts may be a Namespace (S21).
+        if self.texts.incomplete() {
+            world.cluster.namespaces_incomplete = true;
+            if matches!(self.options.mode, MeshMode::EnforceLabelled { .. }) {
+                let text = "access is enforced in every namespace of which nothing is known, as something cannot be read";
+                writeln!(self.of_policy, "smi: {text}")?;
+            }
+        }
         let (compiled, mut report) = crate::compiled(&world, &self.options);
         self.options.port_table =
             port_table::kept(&compiled.ir.listeners, std::mem::take(&mut self.options.port_table));
