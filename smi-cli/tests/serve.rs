@@ -74,6 +74,13 @@ fn service(name: &str, protocol: &str) -> String {
     )
 }
 
+/// A pod of an account of its name.
+fn pod(name: &str, address: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\nspec: {{serviceAccountName: {name}, containers: [{{name: c}}]}}\nstatus: {{phase: Running, podIP: {address}, conditions: [{{type: Ready, status: 'True'}}]}}\n"
+    )
+}
+
 fn table(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default().split_whitespace().collect()
 }
@@ -296,4 +303,20 @@ fn an_authority_that_is_there_is_never_replaced() {
     ));
     std::fs::write(&files[0], b"nonsense").unwrap();
     refused("cannot go on with the authority in `ca`");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_written_holds_back_no_other() {
+    let folder = Folder::new("issue");
+    for (name, address) in [("a", "10.0.0.1"), ("b", "10.0.0.2")] {
+        folder.write(&format!("{name}.yaml"), &pod(name, address));
+    }
+    std::fs::create_dir_all(folder.path("ca/shop")).unwrap();
+    std::fs::write(folder.path("ca/shop/a"), "").unwrap();
+    let arguments = ["serve", "xds", "in", "--listen", "127.0.0.1:0", "--dev-authority", "ca"];
+    let serving = Running::start(&mut folder.smi(&arguments));
+    serving.says("error: cannot write `ca/shop/a/tls.key`");
+    eventually("the other is there", || folder.path("ca/shop/b/tls.crt").exists(), |there| *there);
+    std::fs::remove_file(folder.path("ca/shop/a")).unwrap();
+    eventually("both are there", || folder.path("ca/shop/a/tls.crt").exists(), |there| *there);
 }

@@ -44,21 +44,23 @@ impl Authority {
         Ok(Self { issuer: Arc::new(issuer), folder: folder.to_owned(), written: Mutex::default() })
     }
 
-    /// Writes certificates of these SPIFFE IDs.
+    /// Writes certificates of these SPIFFE IDs; one that cannot be written holds back no other.
     pub(super) fn write<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
-        for id in ids {
-            let Some((_, account)) = id.split_once("/ns/") else { continue };
-            let Some((namespace, name)) = account.split_once("/sa/") else { continue };
-            // They name folders.
-            if !is_dns_label(namespace) || !is_dns_subdomain(name) {
-                continue;
-            }
-            let Identity { chain, key } = self.issuer.identity(id)?;
-            let folder = self.folder.join(namespace).join(name);
-            replace_secret(&folder.join("tls.key"), key.as_bytes())?;
-            replace(&folder.join("tls.crt"), chain.as_bytes())?;
-            lock(&self.written).insert(id.to_owned());
-        }
+        ids.into_iter().map(|id| self.write_one(id)).fold(Ok(()), Result::and)
+    }
+
+    fn write_one(&self, id: &str) -> anyhow::Result<()> {
+        let account = id.split_once("/ns/").and_then(|(_, account)| account.split_once("/sa/"));
+        // They name folders.
+        let Some((namespace, name)) = account.filter(|(ns, name)| is_dns_label(ns) && is_dns_subdomain(name))
+        else {
+            return Ok(());
+        };
+        let Identity { chain, key } = self.issuer.identity(id)?;
+        let folder = self.folder.join(namespace).join(name);
+        replace_secret(&folder.join("tls.key"), key.as_bytes())?;
+        replace(&folder.join("tls.crt"), chain.as_bytes())?;
+        lock(&self.written).insert(id.to_owned());
         Ok(())
     }
 
