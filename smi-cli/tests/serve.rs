@@ -6,7 +6,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Running, eventually};
 
@@ -110,8 +110,7 @@ fn what_cannot_be_read_holds_nothing_else_back() {
 #[test]
 fn what_could_never_be_read_may_close_a_namespace() {
     let folder = Folder::new("incomplete");
-    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: cart, namespace: shop, labels: {app: cart}}\nspec: {containers: [{name: c}]}\nstatus: {phase: Running, podIP: 10.0.0.1, conditions: [{type: Ready, status: 'True'}]}\n";
-    folder.write("cart.yaml", &(service("cart", "http") + pod));
+    folder.write("cart.yaml", &(service("cart", "http") + &pod("cart", "10.0.0.1")));
     let routes = || std::fs::read_to_string(folder.path("out/routes/http%2F80.json")).unwrap_or_default();
     let rules = |text: &str| text.matches("\"shadow_rules\"").count();
     let serving = folder.serve(&["--enforce-label", "mesh=enforce"]);
@@ -226,6 +225,126 @@ fn what_cannot_be_written_is_written_as_soon_as_it_can_be() {
     folder.serves("cart", true);
     let left: Vec<_> = std::fs::read_dir(folder.path("out")).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(left.iter().all(|path| path.extension().is_none_or(|e| e != "new")), "{left:?}");
+}
+
+/// A service with its pod, and what lets callers with these accounts in.
+fn granted(name: &str, protocol: &str, address: &str, callers: &[&str]) -> String {
+    let (kind, spec) = match protocol {
+        "http" => ("HTTPRouteGroup", "{matches: [{name: all, pathRegex: '/.*'}]}"),
+        _ => ("TCPRoute", "{}"),
+    };
+    let sources: Vec<String> =
+        callers.iter().map(|caller| format!("{{kind: ServiceAccount, name: {caller}}}")).collect();
+    service(name, protocol)
+        + &pod(name, address)
+        + &format!(
+            "---\napiVersion: specs.smi-spec.io/v1alpha4\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\nspec: {spec}\n---\napiVersion: access.smi-spec.io/v1alpha3\nkind: TrafficTarget\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{destination: {{kind: ServiceAccount, name: {name}}}, rules: [{{kind: {kind}, name: {name}}}], sources: [{}]}}\n",
+            sources.join(", ")
+        )
+}
+
+#[test]
+fn a_file_that_cannot_be_written_holds_back_no_other_and_opens_nothing() {
+    let folder = Folder::new("stuck");
+    let read = |name: &str| std::fs::read_to_string(folder.path("out").join(name)).unwrap_or_default();
+    let routes = || read("routes/http%2F80.json");
+    // What callers of a host find, as text.
+    let host = |name: &str| {
+        let tree: serde_json::Value = serde_json::from_str(&routes()).unwrap_or_default();
+        let hosts = tree.pointer("/resources/0/virtual_hosts").and_then(serde_json::Value::as_array);
+        let named = hosts.into_iter().flatten().find(|host| host["name"] == format!("{name}.shop.mesh"));
+        named.map(ToString::to_string).unwrap_or_default()
+    };
+    for (name, address) in [("web", "10.0.0.1"), ("other", "10.0.0.2")] {
+        folder.write(&format!("{name}.yaml"), &pod(name, address));
+    }
+    folder.write("cart.yaml", &granted("cart", "http", "10.0.0.3", &["web"]));
+    folder.write("stock.yaml", &granted("stock", "http", "10.0.0.4", &["web"]));
+    folder.write("db.yaml", &granted("db", "tcp", "10.0.0.5", &["web"]));
+    folder.write("log.yaml", &granted("log", "tcp", "10.0.0.6", &["web"]).replace("port: 80", "port: 81"));
+    let serving = folder.serve(&[]);
+    let listens = |service: &str| read("listeners.json").contains(&format!("shop/{service}"));
+    eventually("all are there", || read("listeners.json"), |_| listens("db") && listens("log"));
+    assert!(host("cart").contains("10.0.0.1") && host("stock").contains("10.0.0.1"), "{}", routes());
+
+    // Something stands in the way of the files of two services, whose pods move; another grant is revoked.
+    let endpoints = std::fs::read_dir(folder.path("out/endpoints")).unwrap();
+    let stuck: Vec<PathBuf> = endpoints
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| ["shop~stock~", "shop~db~"].iter().any(|of| path.to_string_lossy().contains(of)))
+        .collect();
+    assert_eq!(stuck.len(), 2, "{stuck:?}");
+    for path in &stuck {
+        std::fs::create_dir_all(path.with_extension("json.new").join("x")).unwrap();
+    }
+    let before = host("stock");
+    folder.write("stock.yaml", &granted("stock", "http", "10.0.0.14", &["web"]));
+    folder.write("db.yaml", &granted("db", "tcp", "10.0.0.15", &["web"]));
+    folder.write("cart.yaml", &granted("cart", "http", "10.0.0.3", &["other"]));
+    folder.remove("log.yaml");
+    serving.says("error: cannot write `out/endpoints/shop~");
+    eventually(
+        "it is revoked",
+        || host("cart"),
+        |host| !host.contains("10.0.0.1\"") && host.contains("10.0.0.2"),
+    );
+    eventually("its listener goes", || read("listeners.json"), |_| !listens("log"));
+    assert!(listens("db"));
+    assert_eq!(host("stock"), before, "what stays the same is served");
+
+    // What would change is closed: pods in the old files may be others'.
+    folder.write("stock.yaml", &granted("stock", "http", "10.0.0.14", &["other"]));
+    folder.write("db.yaml", &granted("db", "tcp", "10.0.0.15", &["other"]));
+    eventually(
+        "it is closed",
+        || host("stock"),
+        |host| host.contains("\"status\":503") && !host.contains("10.0.0"),
+    );
+    eventually("its listener is closed", || read("listeners.json"), |_| !listens("db"));
+    serving.says(", and 1 more; closed until then: `stock.shop.mesh` and 1 more; trying again");
+    assert!(host("cart").contains("10.0.0.2") && read("listeners.json").contains("http/80"));
+    assert!(stuck.iter().all(|path| !std::fs::read_to_string(path).unwrap().contains("10.0.0.1")));
+
+    for path in &stuck {
+        std::fs::remove_dir_all(path.with_extension("json.new")).unwrap();
+    }
+    eventually("it is open", || host("stock"), |host| host.contains("10.0.0.2"));
+    eventually("its listener is open", || read("listeners.json"), |_| listens("db"));
+    assert!(stuck.iter().all(|path| std::fs::read_to_string(path).unwrap().contains("10.0.0.1")));
+}
+
+#[test]
+fn clusters_linger_also_after_a_restart() {
+    let folder = Folder::new("restart");
+    let read = |name: &str| std::fs::read_to_string(folder.path("out").join(name)).unwrap();
+    folder.write("cart.yaml", &granted("cart", "http", "10.0.0.1", &["cart"]));
+    folder.write("stock.yaml", &granted("stock", "http", "10.0.0.2", &["cart"]));
+    {
+        let _serving = folder.serve(&[]);
+        eventually("it listens", || folder.path("out/listeners.json").exists(), |there| *there);
+    }
+    folder.remove("stock.yaml");
+    let named = |name: &str| read(name).contains("shop~stock~");
+    assert!(named("clusters.json") && named("routes/http%2F80.json"));
+    let _serving = folder.serve(&[]);
+    // The cluster goes after what routes to it, and leaves a proxy time to notice.
+    let mut gone = None;
+    let both = || (named("clusters.json"), named("routes/http%2F80.json"));
+    eventually(
+        "it is gone",
+        || (),
+        |()| {
+            let (cluster, routed) = both();
+            assert!(cluster || !routed, "requests are sent nowhere");
+            if !routed {
+                gone.get_or_insert_with(Instant::now);
+            }
+            !cluster
+        },
+    );
+    assert!(gone.unwrap().elapsed() > Duration::from_secs(3), "{gone:?}");
+    assert!(named("endpoints/shop~stock~80~http~shop%2Fstock~80.json"));
+    assert!(read("clusters.json").contains("shop~cart~"));
 }
 
 #[test]
