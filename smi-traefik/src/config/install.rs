@@ -29,6 +29,25 @@ pub struct EntryPoint {
     /// HTTP settings; Traefik asks for the alias strategy on TCP entry points too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<EntryPointHttp>,
+    /// Of connections; none for UDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+}
+
+/// What an entry point does with connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transport {
+    /// How long it waits for callers.
+    pub responding_timeouts: RespondingTimeouts,
+}
+
+/// How long an entry point waits for callers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RespondingTimeouts {
+    /// For a whole request with its body, and for the first bytes of a TCP connection; `0s`: as long as it takes.
+    pub read_timeout: &'static str,
 }
 
 /// HTTP settings of an entry point.

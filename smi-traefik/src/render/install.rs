@@ -5,7 +5,7 @@ use smi_core::ir::{EncodedSlashes, Ir, ListenerKey};
 use crate::config::Named;
 use crate::config::install::{
     Api, EncodedCharacters, EntryPoint, EntryPointHttp, FileProvider, Global, HttpProvider, Install, Ping,
-    Providers,
+    Providers, RespondingTimeouts, Transport,
 };
 use crate::name;
 use crate::options::{Provider, TraefikOptions};
@@ -23,6 +23,9 @@ pub(super) fn install(ir: &Ir, options: &TraefikOptions) -> Install {
             },
         })
     };
+    // SPEC: S34 says when a request ends. Traefik would end each after 60 s whose body is still on its way. Test:
+    // trap_5_1_17_nothing_ends_a_slow_body.
+    let patient = || Some(Transport { responding_timeouts: RespondingTimeouts { read_timeout: "0s" } });
     let address = |port: u16, suffix: &str| match options.bind {
         Some(ip) => format!("{}{suffix}", std::net::SocketAddr::new(ip, port)),
         None => format!(":{port}{suffix}"),
@@ -30,16 +33,16 @@ pub(super) fn install(ir: &Ir, options: &TraefikOptions) -> Install {
     let mut entry_points = Named::new();
     entry_points.insert(
         name::READY.to_owned(),
-        EntryPoint { address: address(options.ready_port, ""), http: http() },
+        EntryPoint { address: address(options.ready_port, ""), http: http(), transport: None },
     );
     for (key, listen) in &ir.listeners.entries {
-        let (suffix, http) = match key {
-            ListenerKey::Http(_) | ListenerKey::Tcp(..) => ("", http()),
-            ListenerKey::Udp(..) => ("/udp", None),
+        let (suffix, http, transport) = match key {
+            ListenerKey::Http(_) | ListenerKey::Tcp(..) => ("", http(), patient()),
+            ListenerKey::Udp(..) => ("/udp", None, None),
         };
         entry_points.insert(
             name::entry_point(key, *listen),
-            EntryPoint { address: address(listen.get(), suffix), http },
+            EntryPoint { address: address(listen.get(), suffix), http, transport },
         );
     }
     let (file, http) = match &options.provider {

@@ -101,6 +101,25 @@ fn trap_5_1_13_no_backslash_is_let_through() {
     }
 }
 
+/// Traefik's own default would answer 499 after 60 s.
+#[test]
+fn trap_5_1_17_nothing_ends_a_slow_body() {
+    let config = config(WORLD);
+    let install = serde_json::to_value(&config.install).unwrap();
+    let mut seen = 0;
+    for (name, entry_point) in install["entryPoints"].as_object().unwrap() {
+        let timeout = entry_point.pointer("/transport/respondingTimeouts/readTimeout");
+        let waits = name != "ready" && !name.starts_with("udp");
+        assert_eq!(
+            timeout.and_then(serde_json::Value::as_str),
+            waits.then_some("0s"),
+            "{name} {entry_point}"
+        );
+        seen += u32::from(waits);
+    }
+    assert!(seen > 1, "{seen}");
+}
+
 #[test]
 fn trap_5_2_2_weights_are_whole_and_positive() {
     for (from, to) in

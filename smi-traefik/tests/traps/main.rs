@@ -30,6 +30,7 @@
 //! | 5.1.13 | paths matched otherwise than forwarded; a raw backslash forwarded as `%5C` | `trap_5_1_13`, live `trap_5_1_13`, live `trap_5_1_13b`, cases `s09-*` |
 //! | 5.1.15 | `X_A` smuggled past a match of `X-A` | `trap_7_8`, live `trap_5_1_2` |
 //! | 5.1.16 | CONNECT is answered 501 by Traefik | live `trap_5_1_16` |
+//! | 5.1.17 | a body that takes longer than 60 s ends the request | `trap_5_1_17` |
 //! | 5.2.1, 5.2.11 | inexact weights | weights `s15_*`, live `trap_0_5` |
 //! | 5.2.2, 5.2.3 | weight 0, all 0, negative, fractions | `trap_5_2_2`, cases `s15-*`, `s04-quantities` |
 //! | 5.2.4, 5.2.5 | dead leaves | live `trap_5_2_4`, cases `s20-*` |
