@@ -102,7 +102,7 @@ impl Folder {
                 Err(error) => round.failed(error, &text, &old),
             }
         }
-        if files > 0 {
+        if files > 0 || linger {
             say(format_args!("{files} files written"));
         }
         round.end()

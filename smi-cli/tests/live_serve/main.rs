@@ -182,8 +182,60 @@ fn files_follow_the_folder_and_go_with_what_they_are_of() {
     // Its files go too, some time after nothing names them, and the proxy misses nothing.
     eventually("files are removed", || files(&endpoints), |now| *now == before);
     assert_eq!(get(shop.ip(1), shop.entry, "cart.shop.mesh"), shop.served(2));
+    nothing_was_refused(admin);
+}
+
+fn nothing_was_refused(admin: u16) {
     let stats =
         setting::curl(&[&format!("http://127.0.0.1:{admin}/stats?filter=update_(rejected|failure)$")]);
     let rejected: Vec<&str> = stats.lines().filter(|l| l.contains(": ") && !l.contains(": 0")).collect();
     assert!(stats.contains("update_rejected") && rejected.is_empty(), "{stats}");
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn a_file_that_cannot_be_written_opens_nothing_and_a_restart_loses_nothing() {
+    let shop = Shop::new("stuck", 6);
+    shop.add("stock", 3);
+    shop.folder.write("stock-grant.yaml", &grant("stock"));
+    let admin = free_port();
+    let out = shop.folder.path("files");
+    let arguments = ["--files", &out, "--admin-port", &admin.to_string()];
+    let serving = serve(&shop.folder, &arguments);
+    let _envoy = envoy(&Path::new(&out).join("bootstrap.json"));
+    shop.answers("cart", &shop.served(2));
+    shop.answers("stock", &shop.served(3));
+
+    // The pod moves, but its file cannot be written; a revocation elsewhere is.
+    let endpoints = Path::new(&out).join("endpoints");
+    let stock = files(&endpoints).into_iter().find(|name| name.contains("stock")).unwrap();
+    let stuck = endpoints.join(stock + ".new");
+    std::fs::create_dir_all(stuck.join("x")).unwrap();
+    shop.add("stock", 4);
+    shop.folder.remove("cart-grant.yaml");
+    shop.answers("cart", DENIED);
+    assert_eq!(get(shop.ip(1), shop.entry, "stock.shop.mesh"), shop.served(3));
+    // A grant that changes opens nothing at the old pod, for another process neither.
+    shop.folder.write("stock-grant.yaml", &grant("stock").replace("/.*", "/|/x"));
+    shop.answers("stock", DENIED);
+    drop(serving);
+    let serving = serve(&shop.folder, &arguments);
+    serving.says("closed until then: `stock.shop.mesh`");
+    assert_eq!(get(shop.ip(1), shop.entry, "stock.shop.mesh"), DENIED);
+    std::fs::remove_dir_all(stuck).unwrap();
+    shop.answers("stock", &shop.served(4));
+
+    // What is gone when it starts again is known for a while, and no request is sent nowhere.
+    drop(serving);
+    shop.folder.remove("stock.yaml");
+    let _serving = serve(&shop.folder, &arguments);
+    eventually(
+        "it is unknown",
+        || get(shop.ip(1), shop.entry, "stock.shop.mesh"),
+        |seen| {
+            assert!(seen == " 404" || *seen == shop.served(4), "{seen}");
+            seen == " 404"
+        },
+    );
+    nothing_was_refused(admin);
 }
