@@ -249,6 +249,27 @@ fn a_part_waits_for_what_it_refers_to() {
 }
 
 #[test]
+fn what_a_client_took_of_a_refused_response_keeps_what_it_refers_to() {
+    let clusters = || [cluster("new", "1"), cluster("old", "1")];
+    let with = |routes: [smi_xds::Resource; 2]| clusters().into_iter().chain(routes);
+    let mut talk = Talk::with(Delta, with([route("r", "0", &[]), route("s", "0", &[])]));
+    talk.delta(CLUSTER, &[]);
+    talk.delta(ROUTE, &["r", "s"]);
+    talk.settle(&[]);
+    talk.publish(with([route("r", "1", &["old"]), route("s", "bad", &[])]));
+    let routes = talk.one();
+    // It uses `r` by now.
+    talk.nack(&routes, &[], "missing )");
+    talk.publish([cluster("new", "1"), route("r", "2", &["new"]), route("s", "0", &[])]);
+    let told = talk.settle(&[]);
+    let place = |found: &dyn Fn(&Seen) -> bool| told.iter().position(found).unwrap();
+    assert!(
+        place(&|seen| seen.values.contains("2")) < place(&|seen| seen.removed.contains("old")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_response_repeats_what_earlier_ones_changed_so_its_refusal_is_not_only_about_what_is_new() {
     let mut talk = Talk::with(Sotw, [cluster("a", "bad")]);
     talk.sotw(CLUSTER, &[]);

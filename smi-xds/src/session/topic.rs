@@ -89,6 +89,8 @@ pub(crate) struct Topic {
     refusals: u32,
     /// State of the world: what a refused response changed. The client may use parts of it, so it is told again what holds.
     pub(crate) doubt: BTreeSet<Name>,
+    /// What was refused among others, until the search for the bad ones is over: the client may use it.
+    refused: BTreeMap<Name, Arc<Resource>>,
     /// Whether there was a response.
     pub(crate) greeted: bool,
     pub(crate) last_nonce: u64,
@@ -120,6 +122,7 @@ impl Topic {
             trials: VecDeque::new(),
             refusals: 0,
             doubt: BTreeSet::new(),
+            refused: BTreeMap::new(),
             greeted: false,
             last_nonce: 0,
             last_error: None,
@@ -159,6 +162,7 @@ impl Topic {
         self.leaving.remove(name);
         self.parked.remove(name);
         self.narrowed.remove(name);
+        self.refused.remove(name);
     }
 
     /// Forgets all that the subscription no longer covers.
@@ -211,6 +215,9 @@ impl Topic {
     pub(crate) fn accept(&mut self, flight: &Flight) -> Vec<Event> {
         self.counts.acks += 1;
         self.last_error = None;
+        if self.flights.is_empty() && self.trials.is_empty() {
+            self.refused.clear();
+        }
         if self.flights.is_empty() && self.trials.is_empty() && self.parked.is_empty() {
             // One tree instead of two.
             self.accepted = self.known.clone();
@@ -293,6 +300,7 @@ impl Topic {
         }
         let parts = if self.refusals < PATIENCE { parts(&suspects, carried, message) } else { vec![] };
         if !parts.is_empty() {
+            self.refused.extend(suspects.iter().map(|r| (Arc::clone(r.name()), Arc::clone(r))));
             for suspect in suspects.iter().filter(|_| !fall_back) {
                 self.in_doubt(Arc::clone(suspect.name()));
             }
@@ -392,7 +400,7 @@ impl Topic {
 
     /// What the client may run of resources under way refers to these; `None`: unknown, so anything.
     ///
-    /// It may run what it accepted, and what it was sent since.
+    /// It may run what it accepted, and what it was sent since, also where it refused it.
     pub(crate) fn still_refers(&self) -> Option<BTreeSet<&Reference>> {
         let sent = || self.flights.iter().flat_map(|f| &f.content);
         let names = sent()
@@ -404,6 +412,7 @@ impl Topic {
             .chain(&self.doubt);
         let mut found: BTreeSet<&Reference> =
             sent().filter_map(|(_, resource)| resource.as_ref()).flat_map(|r| r.depends_on()).collect();
+        found.extend(self.refused.values().flat_map(|r| r.depends_on()));
         for name in names {
             let Some(resource) = self.accepted.get(name) else { continue };
             if !resource.has_content() {
