@@ -20,7 +20,8 @@ pub(crate) const UNREADABLE: Code = Code {
     summary: "a file or folder cannot be read",
     explanation: "## What it checks\n\nEvery manifest below a folder can be read.\n\n## Why it matters\n\nWhat it says is missing from the \
                   other findings and may change them. Others are checked; nothing is compiled or rendered without it, and `smi serve` \
-                  keeps it as it was.\n\n## Example\n\nA link to a file that is gone, a file of another user.\n\n## Fix\n\nMake it \
+                  keeps it as it was. What was never read may have been a Namespace: with `--enforce-label`, access is then \
+                  enforced wherever no other one speaks.\n\n## Example\n\nA link to a file that is gone, a file of another user.\n\n## Fix\n\nMake it \
                   readable, or remove it.",
     rule: "S1",
 };
