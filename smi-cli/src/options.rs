@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use smi_core::compile::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
+use smi_core::compile::{AllowProbes, CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
 use smi_core::hub::names::{SpiffeId, is_dns_label, is_dns_subdomain};
 use smi_core::ir::EncodedSlashes;
 
@@ -30,9 +30,18 @@ pub(crate) struct CompileFlags {
     /// Protocol of TCP ports that nothing says anything about.
     #[arg(long, value_enum, default_value_t = Protocol::Http, help_heading = "Meaning")]
     default_protocol: Protocol,
-    /// Allow the kubelet's probes found in pods.
-    #[arg(long, help_heading = "Meaning")]
-    allow_probes: bool,
+    /// Where the kubelet's probes found in pods are allowed; `everywhere` when only the flag is given.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHERE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = Probes::Sidecars,
+        default_missing_value = "everywhere",
+        help_heading = "Meaning"
+    )]
+    allow_probes: Probes,
     /// Keep encoded slashes and backslashes in paths as opaque text instead of refusing such requests (Traefik: slashes only).
     #[arg(long, help_heading = "Meaning")]
     keep_encoded_slashes: bool,
@@ -58,6 +67,16 @@ enum Dead {
 enum Protocol {
     Http,
     Tcp,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Probes {
+    /// Nowhere.
+    Never,
+    /// Where the pod's own sidecar answers at the probe's port; through services and at node proxies they are requests like others.
+    Sidecars,
+    /// There, and through services as well, whoever asks.
+    Everywhere,
 }
 
 fn trust_domain(text: &str) -> Result<String, String> {
@@ -96,7 +115,11 @@ impl CompileFlags {
             Protocol::Http => DefaultProtocol::Http,
             Protocol::Tcp => DefaultProtocol::Tcp,
         };
-        options.allow_probes = self.allow_probes;
+        options.allow_probes = match self.allow_probes {
+            Probes::Never => AllowProbes::Never,
+            Probes::Sidecars => AllowProbes::Sidecars,
+            Probes::Everywhere => AllowProbes::Everywhere,
+        };
         if self.keep_encoded_slashes {
             options.settings.encoded_slashes = EncodedSlashes::Keep;
         }

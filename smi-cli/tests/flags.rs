@@ -46,6 +46,38 @@ fn flags_of_the_other_backend_or_form_are_refused() {
     assert_eq!(smi("render --backend envoy --static --bind 127.0.0.1 STORE").0, Some(0));
 }
 
+/// A kubelet is not refused by the sidecar beside the pod that it probes, unless somebody says so (S32).
+#[test]
+fn probes_are_allowed_at_sidecars_and_at_nodes_only_when_told_so() {
+    let file = std::env::temp_dir().join(format!("smi-probes-{}.yaml", std::process::id()));
+    let pod = "apiVersion: v1
+kind: Pod
+metadata: {name: cart, namespace: shop, labels: {app: cart}}
+spec: {containers: [{name: c, livenessProbe: {httpGet: {path: /healthz, port: 8080}}}]}
+status: {phase: Running, podIP: 10.0.0.7, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}
+";
+    std::fs::write(&file, pod).unwrap();
+    let names_the_path = |target: &str, flag: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smi"));
+        command.args(["render", "--backend", "envoy", "--static", "--target", target]);
+        command.args((!flag.is_empty()).then_some(flag));
+        let output = command.arg(&file).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().contains("/healthz")
+    };
+    let of = |flag: &str| ["sidecar/shop/cart", "node"].map(|target| names_the_path(target, flag));
+    assert_eq!(of(""), [true, false]);
+    assert_eq!(of("--allow-probes=sidecars"), [true, false]);
+    assert_eq!(of("--allow-probes=never"), [false, false]);
+    assert_eq!(of("--allow-probes"), [true, true]);
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[test]
 fn names_that_are_none_are_refused() {
     for domain in ["", ".", "a b", "me_sh", "-mesh", "a..b"] {

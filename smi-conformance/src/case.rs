@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use smi_core::backend::{Capabilities, Feature};
 use smi_core::cluster::PodId;
-use smi_core::compile::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
+use smi_core::compile::{AllowProbes, CompileOptions, DeadBackends, DefaultProtocol, MeshMode};
 use smi_core::eval::{Caller, Decision, HttpRequest, Payload, Request};
 use smi_core::hub::names::{Port, SpiffeId, Transport};
 use smi_core::ir::{EncodedSlashes, Ir, Mode, Principal, Protocol, RouteCondition, Scheme};
@@ -238,7 +238,7 @@ pub fn call_text(call: &Call) -> String {
 }
 
 /// Options of the compiler, one per line: `mode permissive`, `mode enforce-labelled KEY=VALUE`, `mesh-domains mesh,maesh`,
-/// `dead-backends drop`, `default-protocol tcp`, `encoded-slashes keep`, `allow-probes true`. What is not there has its default.
+/// `dead-backends drop`, `default-protocol tcp`, `encoded-slashes keep`, `allow-probes everywhere`. What is not there has its default.
 ///
 /// # Errors
 /// When a line is none of these.
@@ -262,7 +262,9 @@ pub fn options_of(text: &str) -> anyhow::Result<CompileOptions> {
             ["default-protocol", "tcp"] => options.default_protocol = DefaultProtocol::Tcp,
             ["encoded-slashes", "refuse"] => options.settings.encoded_slashes = EncodedSlashes::Refuse,
             ["encoded-slashes", "keep"] => options.settings.encoded_slashes = EncodedSlashes::Keep,
-            ["allow-probes", value] => options.allow_probes = value.parse()?,
+            ["allow-probes", "never"] => options.allow_probes = AllowProbes::Never,
+            ["allow-probes", "sidecars"] => options.allow_probes = AllowProbes::Sidecars,
+            ["allow-probes", "everywhere"] => options.allow_probes = AllowProbes::Everywhere,
             _ => bail!("`{line}` is not an option"),
         }
     }
@@ -293,8 +295,10 @@ pub fn options_text(options: &CompileOptions) -> String {
     if options.settings.encoded_slashes == EncodedSlashes::Keep {
         lines.push("encoded-slashes keep".to_owned());
     }
-    if options.allow_probes {
-        lines.push("allow-probes true".to_owned());
+    match options.allow_probes {
+        AllowProbes::Never => lines.push("allow-probes never".to_owned()),
+        AllowProbes::Sidecars => {}
+        AllowProbes::Everywhere => lines.push("allow-probes everywhere".to_owned()),
     }
     lines.into_iter().map(|l| l + "\n").collect()
 }
@@ -387,7 +391,7 @@ mod tests {
 
     #[test]
     fn options_are_read_as_they_are_written() {
-        let text = "mode enforce-labelled mesh=on\nmesh-domains mesh,maesh\ndead-backends drop\ndefault-protocol tcp\nencoded-slashes keep\nallow-probes true\n";
+        let text = "mode enforce-labelled mesh=on\nmesh-domains mesh,maesh\ndead-backends drop\ndefault-protocol tcp\nencoded-slashes keep\nallow-probes everywhere\n";
         assert_eq!(options_text(&options_of(text).unwrap()), text);
         assert_eq!(options_text(&CompileOptions::default()), "");
         assert!(options_of("mode open").is_err());

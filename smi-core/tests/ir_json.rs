@@ -117,10 +117,7 @@ fn text(ir: &Value) -> String {
         for grant in list(&workload["grants"]) {
             line(&mut out, 4, &format!("grant {}", s(grant)));
         }
-        for p in workload.get("probes").into_iter().flat_map(list) {
-            let path = p.get("path").map_or("(tcp)".into(), s);
-            line(&mut out, 4, &format!("probe {} {path}", p["port"]));
-        }
+        probes(workload).for_each(|probe| line(&mut out, 4, &probe));
     }
     section(&mut out, "grants", &ir["grants"]);
     for (name, grant) in map(&ir["grants"]) {
@@ -150,8 +147,16 @@ fn text(ir: &Value) -> String {
     for (address, pod) in map(&ir["callers"]) {
         let workload = &ir["pods"][s(pod)]["workload"];
         line(&mut out, 2, &format!("{address} {} of {}", s(pod), s(workload)));
+        probes(&ir["pods"][s(pod)]).for_each(|probe| line(&mut out, 4, &probe));
     }
     out
+}
+
+fn probes(of: &Value) -> impl Iterator<Item = String> {
+    of.get("probes").into_iter().flat_map(list).map(|p| {
+        let path = p.get("path").map_or("(tcp)".into(), s);
+        format!("probe {} {path}", p["port"])
+    })
 }
 
 fn settings(out: &mut String, policy: &Value) {

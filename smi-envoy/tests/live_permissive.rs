@@ -63,9 +63,8 @@ fn a_sidecar_lets_probes_through_and_nothing_else() {
          status: {phase: Running, podIP: 127.0.68.11, conditions: [{type: Ready, status: 'True'}]}\n";
     let world = load(&[Input::new("world.yaml", probed)], &Limits::default());
     assert!(!world.report.has_errors(), "{:?}", world.report);
-    let mut options = CompileOptions::default();
-    options.allow_probes = true;
-    let ir = compile(&world.hub, &world.cluster, &options).ir;
+    // Of themselves, with no option.
+    let ir = compile(&world.hub, &world.cluster, &CompileOptions::default()).ir;
     let mut mesh = Mesh::of(ir, "probes");
     mesh.backend.options.sidecar.app = AppAddress::Loopback;
     let app = App::serve("127.0.0.1:18473".parse().unwrap());

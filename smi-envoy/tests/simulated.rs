@@ -5,23 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use smi_core::backend::{Backend, ProxyTarget};
 use smi_core::cluster::PodId;
-use smi_core::compile::{CompileOptions, MeshMode, compile};
+use smi_core::compile::{AllowProbes, CompileOptions, MeshMode, compile};
 use smi_core::eval::{
     Assume, Caller, Decide, Decision, Distribution, HttpRequest, Outcome, Payload, Request, Share, eval,
     eval_in_sidecar,
 };
+use smi_core::hub::names::{Namespaced, Port};
 use smi_core::ir::{Ir, Protocol};
 use smi_core::load::{Input, Limits, load};
 use smi_core::testing::{request, world};
 use smi_envoy::config::tls::{DownstreamTlsContext, SessionTickets};
-use smi_envoy::sim::{Sidecars, Simulator};
+use smi_envoy::sim::{Hello, Sidecars, Simulator};
 use smi_envoy::{Envoy, EnvoyConfig};
 
 fn compiled(text: &str, mode: MeshMode) -> Ir {
     let world = load(&[Input::new("world.yaml", text)], &Limits::default());
     let mut options = CompileOptions::default();
     options.mode = mode;
-    options.allow_probes = true;
+    options.allow_probes = AllowProbes::Everywhere;
     compile(&world.hub, &world.cluster, &options).ir
 }
 
@@ -170,6 +171,61 @@ fn sidecars_resume_no_sessions() {
         assert_eq!(context.session_tickets, Some(SessionTickets::DisableStatelessSessionResumption(true)));
         assert!(context.disable_stateful_session_resumption);
     }
+}
+
+/// The pod's own sidecar lets the kubelet through at the port of its probe; nobody else's way to the pod gets wider.
+#[test]
+fn s32_probes_reach_a_pod_with_a_sidecar_of_themselves() {
+    let text = "
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cart-1, namespace: shop, labels: {app: cart}}
+spec: {serviceAccountName: cart, containers: [{name: c, livenessProbe: {httpGet: {path: /healthz, port: 8080}}}]}
+status: {phase: Running, podIP: 127.0.10.1, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop}
+spec: {serviceAccountName: web, containers: [{name: c}]}
+status: {phase: Running, podIP: 127.0.10.2}
+";
+    let world = load(&[Input::new("world.yaml", text)], &Limits::default());
+    let asked = |probes: AllowProbes, method: &str, target: &str| {
+        let mut options = CompileOptions::default();
+        options.allow_probes = probes;
+        let ir = compile(&world.hub, &world.cluster, &options).ir;
+        let configs = sidecars(&ir);
+        let node = Envoy::default().render(&ir, &ProxyTarget::Node).output;
+        let http = HttpRequest {
+            port: Port::new(80).unwrap(),
+            host: "cart.shop.mesh".into(),
+            method: method.into(),
+            target: target.into(),
+            headers: Vec::new(),
+        };
+        let web = Caller::Pod(PodId::pod(Namespaced::new("shop", "web-1")));
+        let request = Request { caller: web, payload: Payload::Http(http) };
+        let kubelet = Hello { from: "127.0.0.9".parse().unwrap(), tls: None };
+        let sidecars = Sidecars::new(&configs, &ir);
+        let pool = ir.pools.keys().next().unwrap();
+        let served = |d: Distribution| d.iter().all(|(o, _)| matches!(o, Outcome::Served(..)));
+        [
+            served(sidecars.at("127.0.10.1:8080".parse().unwrap(), &kubelet, &request.payload, pool)),
+            served(sidecars.decide(&request)),
+            served(Simulator::new(&node.resources, &ir).decide(&request)),
+        ]
+    };
+    let of_itself = CompileOptions::default().allow_probes;
+    assert_eq!(asked(of_itself, "GET", "/healthz"), [true, false, false]);
+    assert_eq!(asked(of_itself, "POST", "/healthz"), [false; 3]);
+    assert_eq!(asked(of_itself, "GET", "/healthzz"), [false; 3]);
+    assert_eq!(asked(AllowProbes::Never, "GET", "/healthz"), [false; 3]);
+    assert_eq!(asked(AllowProbes::Everywhere, "GET", "/healthz"), [true; 3]);
 }
 
 /// An application cannot have a port on which its sidecar listens: whoever asked for it would reach the sidecar from inside.

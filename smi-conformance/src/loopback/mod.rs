@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
+use smi_core::cluster::Probe;
 use smi_core::eval::{Caller, Payload};
 use smi_core::hub::names::{Port, Transport};
 use smi_core::ir::{AllowedPorts, Ir, Protocol};
@@ -86,13 +87,10 @@ impl Network {
             grant.udp.iter_mut().for_each(|ports| moved(ports, &udp));
         }
         for workload in out.workloads.values_mut() {
-            let probes = std::mem::take(&mut workload.probes).into_iter().map(|mut probe| {
-                probe.port = tcp.get(&probe.port.get()).copied().and_then(Port::new).unwrap_or(probe.port);
-                probe
-            });
-            workload.probes = probes.collect();
+            workload.probes = workload.probes.iter().map(|probe| probed(probe, &tcp)).collect();
         }
         for pod in out.pods.values_mut() {
+            pod.probes = pod.probes.iter().map(|probe| probed(probe, &tcp)).collect();
             pod.addresses = pod.addresses.iter().map(|a| self.address(*a)).collect();
         }
         self.tcp = tcp;
@@ -194,6 +192,11 @@ fn unlisted(ports: &AllowedPorts, map: &mut BTreeMap<u16, u16>) {
             map.insert(port, free);
         }
     }
+}
+
+fn probed(probe: &Probe, map: &BTreeMap<u16, u16>) -> Probe {
+    let port = map.get(&probe.port.get()).copied().and_then(Port::new);
+    Probe { port: port.unwrap_or(probe.port), path: probe.path.clone() }
 }
 
 fn moved(ports: &mut AllowedPorts, map: &BTreeMap<u16, u16>) {

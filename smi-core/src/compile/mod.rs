@@ -26,7 +26,7 @@ mod services;
 mod tests;
 mod workloads;
 
-pub use options::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode, PortRanges};
+pub use options::{AllowProbes, CompileOptions, DeadBackends, DefaultProtocol, MeshMode, PortRanges};
 
 use crate::cluster::Cluster;
 use crate::diag::Report;

@@ -18,8 +18,8 @@ pub struct CompileOptions {
     pub dead_backends: DeadBackends,
     /// Protocol of TCP ports that nothing says anything about (S36).
     pub default_protocol: DefaultProtocol,
-    /// Whether probes of the kubelet are allowed (S32).
-    pub allow_probes: bool,
+    /// Where probes of the kubelet are allowed (S32).
+    pub allow_probes: AllowProbes,
     /// Prefixes of annotations of Services, the first one wins (S34). Each ends in `/`.
     pub annotation_prefixes: Vec<Arc<str>>,
     /// The port table of the compilations before, whose entries stay where they are; those of services that are away keep their ports free for
@@ -36,7 +36,7 @@ impl Default for CompileOptions {
             mode: MeshMode::Enforce,
             dead_backends: DeadBackends::Fail,
             default_protocol: DefaultProtocol::Http,
-            allow_probes: false,
+            allow_probes: AllowProbes::Sidecars,
             annotation_prefixes: vec![
                 "mesh.smi-sdk.io/".into(),
                 "mesh.traefik.io/".into(),
@@ -103,6 +103,19 @@ pub enum DefaultProtocol {
     Http,
     /// Opaque TCP.
     Tcp,
+}
+
+/// Where probes of the kubelet are allowed (S32).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AllowProbes {
+    /// Nowhere.
+    Never,
+    /// At the port that a probe names, where the pod's own sidecar answers for it. Through services, and at node proxies, probes are
+    /// requests like others.
+    #[default]
+    Sidecars,
+    /// There, and through services as well, whoever asks whichever proxy.
+    Everywhere,
 }
 
 /// Where node proxies may listen: first port and number of ports.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{CompileOptions, codes};
+use super::{AllowProbes, CompileOptions, codes};
 use crate::cluster::{self, Cluster, PodId, PodSpec, Probe};
 use crate::diag::{Diagnostic, FieldPath, Report};
 use crate::eval::path::canonical_path;
@@ -18,6 +18,7 @@ pub(super) struct Living<'c> {
     pub(super) id: &'c PodId,
     pub(super) pod: &'c cluster::Pod,
     pub(super) workload: WorkloadId,
+    pub(super) probes: Arc<[Probe]>,
 }
 
 /// Places of pods by the address that they share.
@@ -73,6 +74,7 @@ pub(super) fn workloads<'c>(
     }
     let mut pods: Vec<Living<'c>> = Vec::with_capacity(cluster.pods.len());
     let mut runs: Vec<Run<'c>> = Vec::new();
+    let none: Arc<[Probe]> = Arc::default();
     let mut addresses: Vec<(IpAddr, usize)> = Vec::with_capacity(cluster.pods.len());
     for (id, pod) in cluster.pods.iter().filter(|(_, pod)| pod.alive) {
         let namespace = &id.name.namespace;
@@ -100,7 +102,7 @@ pub(super) fn workloads<'c>(
             }
         };
         addresses.extend(pod.addresses.iter().map(|address| (*address, place)));
-        pods.push(Living { id, pod, workload });
+        pods.push(Living { id, pod, workload, probes: Arc::clone(&none) });
     }
     let workloads = joined(runs, &mut pods, cluster, options);
     let (callers, shared) = callers(&pods, addresses, &cluster.unclear_addresses, report);
@@ -128,12 +130,20 @@ fn joined(
         let [Run { workload: id, .. }, ..] = same else { continue };
         // SPEC: S32. A probe is allowed at the pods that have it; others of their account may serve something else under its path. Test:
         // s32_a_probe_opens_the_pods_that_have_it.
-        let probes = |run: &Run<'_>| -> BTreeSet<Probe> {
-            let probes = run.spec.probes.iter().filter(|_| options.allow_probes);
-            probes.filter_map(|probe| canonical(probe, options)).collect()
-        };
         let mut by_probes: BTreeMap<BTreeSet<Probe>, Vec<&Run<'_>>> = BTreeMap::new();
-        same.iter().for_each(|run| by_probes.entry(probes(run)).or_default().push(run));
+        for run in same {
+            let mut probes = BTreeSet::new();
+            if options.allow_probes != AllowProbes::Never && !run.spec.probes.is_empty() {
+                probes.extend(run.spec.probes.iter().filter_map(|probe| canonical(probe, options)));
+                let of_pod: Arc<[Probe]> = probes.iter().cloned().collect();
+                let pods = pods.get_mut(run.pods.clone()).into_iter().flatten();
+                pods.for_each(|pod| pod.probes = Arc::clone(&of_pod));
+            }
+            if options.allow_probes != AllowProbes::Everywhere {
+                probes.clear();
+            }
+            by_probes.entry(probes).or_default().push(run);
+        }
         for (number, (probes, runs)) in (0..).zip(by_probes) {
             let id = if number == 0 { id.clone() } else { id.with_probe_set(number) };
             for run in runs {
@@ -158,7 +168,8 @@ impl Workloads<'_> {
         });
         let callers = callers.collect();
         let pods = self.pods.into_iter().map(|living| {
-            let pod = Pod { workload: living.workload, addresses: living.pod.addresses.clone() };
+            let Living { workload, probes, .. } = living;
+            let pod = Pod { workload, addresses: living.pod.addresses.clone(), probes };
             (living.id.clone(), pod)
         });
         (pods.collect(), callers, self.workloads.into_iter().collect())

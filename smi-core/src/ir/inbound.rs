@@ -27,7 +27,7 @@ pub struct WorkloadKey {
     /// Names of the bindings of that namespace whose labels select the pods, sorted.
     pub bindings: Arc<[Name]>,
     /// Which of the sets of probes that such pods have, from 0: a probe is allowed at the pods that have it (S32). Always 0 unless probes
-    /// are allowed.
+    /// are allowed everywhere.
     pub probe_set: u32,
 }
 
@@ -110,7 +110,8 @@ pub struct Workload {
     pub mode: Mode,
     /// Names of the grants (keys of [`super::Ir::grants`]) whose destination it is, sorted.
     pub grants: Vec<Namespaced>,
-    /// Probes of the kubelet that are allowed whoever asks (S32); empty unless the compiler was told to allow them.
+    /// Probes of the kubelet that are allowed whoever asks whichever proxy (S32); empty unless the compiler was told to allow them
+    /// everywhere.
     pub probes: BTreeSet<Probe>,
 }
 

@@ -286,6 +286,8 @@ struct Part<'a> {
 struct Pod<'a> {
     workload: String,
     addresses: &'a [IpAddr],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    probes: Vec<Probe<'a>>,
 }
 
 impl<'a> Document<'a> {
@@ -307,12 +309,17 @@ impl<'a> Document<'a> {
                 .pods
                 .iter()
                 .map(|(id, pod)| {
-                    (id.to_string(), Pod { workload: pod.workload.to_string(), addresses: &pod.addresses })
+                    let (workload, probes) = (pod.workload.to_string(), probes(pod.probes.iter()));
+                    (id.to_string(), Pod { workload, addresses: &pod.addresses, probes })
                 })
                 .collect(),
             callers: ir.callers.iter().map(|(address, pod)| (address.to_string(), pod.to_string())).collect(),
         }
     }
+}
+
+fn probes<'a>(probes: impl Iterator<Item = &'a crate::cluster::Probe>) -> Vec<Probe<'a>> {
+    probes.map(|p| Probe { port: p.port, path: p.path.as_deref() }).collect()
 }
 
 fn listener(key: &ListenerKey, listen: Port) -> Listener<'_> {
@@ -418,7 +425,7 @@ fn workload<'a>(id: &'a super::WorkloadId, workload: &'a super::Workload) -> Wor
         bindings: id.bindings.iter().map(|b| b.as_str()).collect(),
         mode: workload.mode,
         grants: workload.grants.iter().collect(),
-        probes: workload.probes.iter().map(|p| Probe { port: p.port, path: p.path.as_deref() }).collect(),
+        probes: probes(workload.probes.iter()),
     }
 }
 

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::cluster::{Addresses, PodId};
+use crate::cluster::{Addresses, PodId, Probe};
 use crate::hub::names::{Namespaced, SpiffeId};
 
 /// What SMI means for one cluster.
@@ -103,6 +103,8 @@ pub struct Pod {
     pub workload: WorkloadId,
     /// Its addresses; empty for templates.
     pub addresses: Addresses,
+    /// Probes of the kubelet for which its own sidecar answers at the ports that they name (S32), sorted. No other proxy knows them.
+    pub probes: Arc<[Probe]>,
 }
 
 impl Ir {

@@ -97,6 +97,9 @@ impl fmt::Display for Ir {
         for (address, pod) in &self.callers {
             let workload = self.pods.get(pod).map(|p| p.workload.to_string()).unwrap_or_default();
             writeln!(f, "  {address} {pod} of {workload}")?;
+            for probe in self.pods.get(pod).into_iter().flat_map(|p| p.probes.iter()) {
+                writeln!(f, "    probe {} {}", probe.port, probe.path.as_deref().unwrap_or("(tcp)"))?;
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! S21–S32: access.
 
 use proptest::prelude::*;
-use smi_core::compile::{CompileOptions, MeshMode, compile};
+use smi_core::compile::{AllowProbes, CompileOptions, MeshMode, compile};
 use smi_core::eval::{Caller, Decision, Outcome, Payload, Request, Share, Verdict, eval};
 use smi_core::hub::names::{Namespaced, Port, SpiffeId, Transport};
 use smi_core::hub::{Hub, IdentityBinding, PortRoute, TrafficTarget};
@@ -375,8 +375,13 @@ proptest! {
     #[test]
     fn s32_probes_open_their_own_path_and_nothing_else((hub, cluster) in worlds(), drafts in drafts()) {
         let mut options = CompileOptions::default();
+        options.allow_probes = AllowProbes::Never;
         let without = compile(&hub, &cluster, &options).ir;
-        options.allow_probes = true;
+        options.allow_probes = AllowProbes::Sidecars;
+        let beside = compile(&hub, &cluster, &options).ir;
+        // What a sidecar answers in place of its pod opens nothing through services.
+        prop_assert_eq!(&beside.workloads, &without.workloads);
+        options.allow_probes = AllowProbes::Everywhere;
         let with = compile(&hub, &cluster, &options).ir;
         at_most(&without, &with, &drafts)?;
         for request in drafts.iter().map(|d| d.request(&with)) {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use smi_core::cluster::Probe;
 use smi_core::hub::names::{Namespaced, Port, SpiffeId, Transport};
-use smi_core::ir::{Grant, HttpCondition, Ir, Mode, Pod, Principal, Workload, WorkloadId};
+use smi_core::ir::{Grant, HttpCondition, Ir, Mode, Pod, Principal, WorkloadId};
 
 use super::{condition, tls};
 use crate::config::address::CidrRange;
@@ -190,7 +191,7 @@ impl<'a> AccessIndex<'a> {
                 policies.insert(name.to_string(), Policy { permissions, principals });
             }
         }
-        policies.extend(found.and_then(|w| probe_policy(w, port)));
+        policies.extend(found.and_then(|w| probe_policy(w.probes.iter(), port)));
         let rules = Rbac { policies, ..Rbac::default() };
         match found.map_or(mode, |w| w.mode) {
             Mode::Enforce => HttpRbac { rules: Some(rules), shadow_rules: None },
@@ -244,8 +245,8 @@ impl<'a> AccessIndex<'a> {
 
 /// Probes of the kubelet, whoever asks.
 // SPEC: S32
-fn probe_policy(workload: &Workload, port: Port) -> Option<(String, Policy)> {
-    let of_port = workload.probes.iter().filter(|p| p.port == port);
+fn probe_policy<'p>(probes: impl Iterator<Item = &'p Probe>, port: Port) -> Option<(String, Policy)> {
+    let of_port = probes.filter(|p| p.port == port);
     let permissions: Vec<Permission> =
         of_port.filter_map(|p| p.path.as_deref()).map(condition::probe).collect();
     let principals = vec![PrincipalKind::Any(true).into()];
@@ -254,8 +255,8 @@ fn probe_policy(workload: &Workload, port: Port) -> Option<(String, Policy)> {
 }
 
 /// Probes of the kubelet and nothing else.
-pub(super) fn probes(workload: &Workload, port: Port) -> Any {
-    let policies = probe_policy(workload, port).into_iter().collect();
+pub(super) fn probes(probes: &[Probe], port: Port) -> Any {
+    let policies = probe_policy(probes.iter(), port).into_iter().collect();
     per_route(HttpRbac { rules: Some(Rbac { policies, ..Rbac::default() }), shadow_rules: None })
 }
 

@@ -215,11 +215,10 @@ impl<'a> Output<'a> {
     // SPEC: S32 — a sidecar answers for its application where nothing else listens, and lets through the probe's path and no other.
     // Probes that only connect would have to be let through to whatever speaks there, so they are not served.
     fn probes(&mut self, own: &Own<'a>, address: IpAddr, report: bool) {
-        let Some(workload) = self.ir.workloads.get(own.workload) else { return };
         if own.options.sidecar.app == AppAddress::Pod {
             return;
         }
-        let ports: BTreeMap<Port, bool> = workload.probes.iter().fold(BTreeMap::new(), |mut ports, probe| {
+        let ports: BTreeMap<Port, bool> = own.probes.iter().fold(BTreeMap::new(), |mut ports, probe| {
             *ports.entry(probe.port).or_insert(false) |= probe.path.is_some();
             ports
         });
@@ -243,7 +242,10 @@ impl<'a> Output<'a> {
                     http::answer("not-canonical", condition::not_canonical(), 400),
                     http::to_clusters("app".into(), condition::everything(), vec![leg], &Default::default()),
                 ],
-                typed_per_filter_config: PerFilter::from([(RBAC.to_owned(), access::probes(workload, port))]),
+                typed_per_filter_config: PerFilter::from([(
+                    RBAC.to_owned(),
+                    access::probes(own.probes, port),
+                )]),
             };
             let routes = RouteConfiguration { name: name.clone(), virtual_hosts: vec![host] };
             self.resources.routes.insert(name.clone(), routes);

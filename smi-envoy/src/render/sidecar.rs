@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use smi_core::cluster::PodId;
+use smi_core::cluster::{PodId, Probe};
 use smi_core::hub::names::{Namespace, Namespaced, Port, SpiffeId};
 use smi_core::ir::{Ir, ListenerKey, Mode, Protocol, Service, WorkloadId};
 
@@ -28,6 +28,8 @@ pub(super) struct Own<'a> {
     pub(super) workload: &'a WorkloadId,
     /// Not empty, and no other pod's.
     pub(super) addresses: Vec<IpAddr>,
+    /// Probes of the kubelet for which it answers.
+    pub(super) probes: &'a [Probe],
     pub(super) secrets: Secrets,
     pub(super) options: &'a EnvoyOptions,
 }
@@ -43,7 +45,7 @@ impl<'a> Own<'a> {
             return None;
         }
         let secrets = Secrets::new(&ir.identity(&found.workload), &ir.settings.trust_domain);
-        Some(Self { workload: &found.workload, addresses, secrets, options })
+        Some(Self { workload: &found.workload, addresses, probes: &found.probes, secrets, options })
     }
 
     /// Connections come from the pod's own address, by which bindings know it (S28), also where the system would choose another.

@@ -3,7 +3,7 @@
 mod listeners;
 mod ownership;
 
-use super::{CompileOptions, compile};
+use super::{AllowProbes, CompileOptions, compile};
 use crate::load::{Input, Limits, load};
 
 fn compiled(text: &str, options: &CompileOptions) -> super::Compiled {
@@ -351,7 +351,7 @@ spec:
     readinessProbe: {httpGet: {port: 8080, path: //ready}}
 status: {phase: Running, podIP: 10.0.0.1}
 ";
-    let options = CompileOptions { allow_probes: true, ..CompileOptions::default() };
+    let options = CompileOptions { allow_probes: AllowProbes::Everywhere, ..CompileOptions::default() };
     let probes = compiled(text, &options).ir.workloads.into_values().flat_map(|w| w.probes);
     let paths: Vec<_> = probes.filter_map(|p| p.path).collect();
     assert_eq!(paths.iter().map(|p| &**p).collect::<Vec<_>>(), ["/healthz", "/ready"]);

@@ -1,7 +1,7 @@
 //! Whose pods are behind an address, and what is not known of them (S21, S29, S30, S32).
 
 use super::{CompileOptions, compiled};
-use crate::compile::MeshMode;
+use crate::compile::{AllowProbes, MeshMode};
 use crate::eval::{Caller, Outcome, Payload, Request, eval};
 use crate::hub::names::{Namespaced, Port};
 use crate::ir::Mode;
@@ -165,7 +165,7 @@ spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8
     };
     let probe = ", livenessProbe: {httpGet: {port: 8080, path: /admin/backup}}";
     let text = pod("a", "10.0.1.1", probe) + &pod("b", "10.0.1.2", "") + &pod("c", "10.0.1.3", probe);
-    let options = CompileOptions { allow_probes: true, ..CompileOptions::default() };
+    let options = CompileOptions { allow_probes: AllowProbes::Everywhere, ..CompileOptions::default() };
     let ir = compiled(&text, &options).ir;
     assert_eq!(ir.workloads.len(), 2, "pods that are alike stay one");
     let open = |ir: &crate::ir::Ir, name: &str| {
@@ -187,5 +187,14 @@ spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8
     let names: Vec<_> = ir.workloads.keys().map(|id| (id.account(), id.to_string())).collect();
     let account = Namespaced::new("shop", "default");
     assert_eq!(names, [(account.clone(), "shop/default".to_owned()), (account, "shop/default~1".to_owned())]);
-    assert_eq!(compiled(&text, &CompileOptions::default()).ir.workloads.len(), 1);
+    // Of itself it opens nothing through services, and only the pod's own sidecar knows of it.
+    let known = |options: &CompileOptions| {
+        let ir = compiled(&text, options).ir;
+        assert_eq!(ir.workloads.len(), 1);
+        assert_eq!(["a", "b", "c"].map(|name| open(&ir, name)), [false; 3]);
+        ir.pods.values().map(|pod| pod.probes.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(known(&CompileOptions::default()), [1, 0, 1]);
+    let never = CompileOptions { allow_probes: AllowProbes::Never, ..CompileOptions::default() };
+    assert_eq!(known(&never), [0, 0, 0]);
 }

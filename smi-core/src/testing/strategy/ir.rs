@@ -17,7 +17,7 @@ use proptest::{bool, option, prop_oneof};
 use super::vocabulary::{ACCOUNTS, APPS, HEADERS, PATHS};
 use super::{cluster, hub};
 use crate::cluster::PodId;
-use crate::compile::{CompileOptions, DeadBackends, DefaultProtocol, MeshMode, compile};
+use crate::compile::{AllowProbes, CompileOptions, DeadBackends, DefaultProtocol, MeshMode, compile};
 use crate::diag::ObjectRef;
 use crate::hub::names::{Name, Namespaced, Port, SpiffeId, Transport};
 use crate::ir::{
@@ -34,7 +34,12 @@ pub fn options() -> BoxedStrategy<CompileOptions> {
         1 => Just(MeshMode::Permissive),
         1 => Just(MeshMode::EnforceLabelled { key: "mesh".into(), value: "on".into() }),
     ];
-    (mode, settings(), bool::weighted(0.2), bool::weighted(0.2), bool::weighted(0.2))
+    let probes = prop_oneof![
+        1 => Just(AllowProbes::Never),
+        6 => Just(AllowProbes::Sidecars),
+        2 => Just(AllowProbes::Everywhere),
+    ];
+    (mode, settings(), bool::weighted(0.2), bool::weighted(0.2), probes)
         .prop_map(|(mode, settings, drop, tcp, probes)| CompileOptions {
             settings,
             mode,
@@ -194,7 +199,8 @@ fn add_workloads(ir: &mut Ir, drafts: Vec<WorkloadDraft>) {
             let pod = PodId::pod(Namespaced::new(namespace, &*format!("{account}-{place}-{number}")));
             let address = IpAddr::from([127, 1, place, number]);
             ir.callers.insert(address, pod.clone());
-            ir.pods.insert(pod, Pod { workload: id.clone(), addresses: [address].into_iter().collect() });
+            let addresses = [address].into_iter().collect();
+            ir.pods.insert(pod, Pod { workload: id.clone(), addresses, probes: [].into() });
         }
         let fresh = Workload { mode, grants: Vec::new(), probes: BTreeSet::new() };
         ir.workloads.entry(id).or_insert(fresh);
