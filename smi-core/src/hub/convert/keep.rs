@@ -103,13 +103,13 @@ fn read(object: &AnyObject, key: &str, text: &str) -> Result<Option<AnyObject>, 
     }
 }
 
-/// Keeps `source` in an annotation of `converted`, if converting back would not give it.
+/// Keeps `source` in an annotation of `converted`, if converting back, which narrows where it has to, would not give it.
 pub(super) fn annotate(source: &AnyObject, converted: &mut AnyObject) {
     let options = super::ConvertOptions { annotate: false, ..Default::default() };
     let back = super::HubObject::read(converted)
         .ok()
         .flatten()
-        .map(|hub| hub.write(converted, source.info().version, &options, false));
+        .map(|hub| hub.write(converted, source.info().version, &options, true));
     if back.is_some_and(|back| fields(&back.object) == fields(source)) {
         return;
     }

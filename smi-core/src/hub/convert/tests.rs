@@ -17,6 +17,10 @@ const SPLIT: &str = r#"{"apiVersion":"split.smi-spec.io/v1alpha4","kind":"Traffi
 const QUANTITIES: &str = r#"{"apiVersion":"split.smi-spec.io/v1alpha1","kind":"TrafficSplit","metadata":{"name":"t","namespace":"a"},
 "spec":{"service":"root","backends":[{"service":"x","weight":1},{"service":"y","weight":"500m"}]}}"#;
 
+/// What v1alpha3 does not know, and v1alpha4 does: on the way back it would be narrowed.
+const BINDING: &str = r#"{"apiVersion":"access.smi-spec.io/v1alpha3","kind":"TrafficTarget","metadata":{"name":"t","namespace":"a"},
+"spec":{"rules":[],"sources":[{"kind":"IdentityBinding","name":"w"}]}}"#;
+
 #[test]
 fn s2_there_and_back_is_the_identity() {
     for (text, to) in [
@@ -27,6 +31,7 @@ fn s2_there_and_back_is_the_identity() {
         (SPLIT, "v1alpha2"),
         (SPLIT, "v1alpha3"),
         (QUANTITIES, "v1alpha4"),
+        (BINDING, "v1alpha4"),
     ] {
         let source = object(text);
         let there = convert(&source, to, &ConvertOptions::default()).unwrap();
