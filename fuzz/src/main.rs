@@ -43,7 +43,9 @@ fn main() -> Result<()> {
         .filter(|(name, _)| arguments.targets.is_empty() || arguments.targets.iter().any(|t| t == name));
     if let Some(file) = &arguments.input {
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        wanted.for_each(|(_, target)| drop(target(&bytes)));
+        wanted.for_each(|(_, target)| {
+            let _ = target(&bytes);
+        });
         return Ok(());
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
