@@ -35,17 +35,7 @@ pub(crate) struct Narrowing {
 impl Narrowing {
     /// After the client refused the whole; `None`: there are no hosts, or nothing in them is new, so that they are not at fault.
     pub(crate) fn start(whole: &Arc<Resource>, accepted: Option<&Resource>) -> Option<Self> {
-        let mut narrowing = Self {
-            hosts: Hosts::of(whole)?,
-            whole: Arc::clone(whole),
-            refused: BTreeSet::new(),
-            closed: BTreeSet::new(),
-            groups: Vec::new(),
-            trying: Vec::new(),
-            current: Arc::clone(whole),
-            settled: false,
-            refusals: 0,
-        };
+        let mut narrowing = Self::closing(whole, Hosts::of(whole)?, BTreeSet::new(), BTreeSet::new());
         narrowing.refuse(accepted).then_some(narrowing)
     }
 
@@ -57,17 +47,27 @@ impl Narrowing {
         if closed.is_empty() {
             return None;
         }
-        Some(Self {
-            current: Arc::new(hosts.close(whole, &closed)),
+        Some(Self::closing(whole, hosts, closed, self.refused.clone()))
+    }
+
+    /// With these hosts closed, before any answer.
+    fn closing(
+        whole: &Arc<Resource>,
+        hosts: Hosts,
+        closed: BTreeSet<usize>,
+        refused: BTreeSet<Version>,
+    ) -> Self {
+        Self {
+            current: closed_in(whole, &hosts, &closed),
             whole: Arc::clone(whole),
             hosts,
-            refused: self.refused.clone(),
+            refused,
             closed,
             groups: Vec::new(),
             trying: Vec::new(),
             settled: false,
             refusals: 0,
-        })
+        }
     }
 
     /// What it stands for.
@@ -128,7 +128,7 @@ impl Narrowing {
         }
         self.closed.extend(suspects.iter().copied());
         self.groups = vec![suspects];
-        self.current = Arc::new(self.hosts.close(&self.whole, &self.closed));
+        self.current = closed_in(&self.whole, &self.hosts, &self.closed);
         true
     }
 
@@ -138,13 +138,13 @@ impl Narrowing {
             let closed: BTreeSet<usize> =
                 self.closed.iter().copied().filter(|at| !group.contains(at)).collect();
             if !closed.is_empty() {
-                self.current = Arc::new(self.hosts.close(&self.whole, &closed));
+                self.current = closed_in(&self.whole, &self.hosts, &closed);
                 self.trying = group;
                 return;
             }
             self.split(group);
         }
-        self.current = Arc::new(self.hosts.close(&self.whole, &self.closed));
+        self.current = closed_in(&self.whole, &self.hosts, &self.closed);
     }
 
     fn split(&mut self, mut group: Vec<usize>) {
@@ -156,4 +156,9 @@ impl Narrowing {
             self.refused.extend(group.iter().filter_map(|at| versions.get(*at)));
         }
     }
+}
+
+/// The whole with these hosts closed.
+fn closed_in(whole: &Arc<Resource>, hosts: &Hosts, closed: &BTreeSet<usize>) -> Arc<Resource> {
+    if closed.is_empty() { Arc::clone(whole) } else { Arc::new(hosts.close(whole, closed)) }
 }
